@@ -1,0 +1,140 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/bkledger/bk/ledger"
+)
+
+// commitLoop copies and commits batches on one connection, until there are no more or one fails.
+func (t *term) commitLoop(ctx context.Context, conn *pgconn.PgConn) error {
+	for {
+		select {
+		case b, more := <-t.toCommit:
+			if !more {
+				return nil
+			}
+			t.handedOver(b)
+			if err := t.commit(ctx, conn, b); err != nil {
+				return fmt.Errorf("journal: append entries up to %d: %w", b.seq, err)
+			}
+			t.answer(b)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// commit makes a batch durable: fence, COPY, and, once the batch before is committed, COMMIT.
+func (t *term) commit(ctx context.Context, conn *pgconn.PgConn, b *batch) error {
+	if b.rows.count > 0 {
+		began := time.Now()
+		limited, cancel := context.WithTimeout(ctx, t.j.cfg.AppendTimeout)
+		defer cancel()
+		if err := t.copyRows(limited, conn, b); err != nil {
+			return err
+		}
+		t.j.metrics.copying.Observe(time.Since(began).Seconds())
+		t.j.metrics.batch.Observe(float64(b.rows.count))
+	}
+	select {
+	case <-b.previous:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if b.rows.count == 0 {
+		return nil
+	}
+	began := time.Now()
+	limited, cancel := context.WithTimeout(ctx, t.j.cfg.AppendTimeout)
+	defer cancel()
+	if _, err := conn.Exec(limited, "COMMIT").ReadAll(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	t.j.metrics.committing.Observe(time.Since(began).Seconds())
+	return nil
+}
+
+func (t *term) copyRows(ctx context.Context, conn *pgconn.PgConn, b *batch) error {
+	results, err := conn.Exec(ctx, t.fence).ReadAll()
+	if err != nil {
+		return fmt.Errorf("check the fence: %w", err)
+	}
+	last := results[len(results)-1]
+	if len(last.Rows) != 1 || string(last.Rows[0][0]) != fmt.Sprint(t.epoch) {
+		return ErrFenced
+	}
+	if _, err := conn.CopyFrom(ctx, bytes.NewReader(b.rows.bytes()), copyRows); err != nil {
+		return fmt.Errorf("copy %d entries: %w", b.rows.count, err)
+	}
+	return nil
+}
+
+// answer makes a committed batch visible and tells the callers. The order matters: keys before the head moves (a look-up trusts
+// the filter up to the head), definitions and the head before the answers (a client reads its own writes).
+func (t *term) answer(b *batch) {
+	if len(b.entries) > 0 {
+		keys := make([]keyAt, 0, len(b.entries))
+		for _, e := range b.entries {
+			if e.Key != "" {
+				keys = append(keys, keyAt{e.ID.Seq(), KeyHash(e.Key)})
+			}
+			t.j.directory.Apply(e)
+		}
+		t.filter.add(keys, b.seq)
+		t.j.defined.Store(b.seq)
+		t.j.tail.publish(b.entries, b.sizes)
+		t.j.metrics.appended(b)
+	}
+	close(b.done)
+	for _, p := range b.groups {
+		p.finish()
+	}
+	t.settled(b)
+}
+
+// handedOver and settled keep the list of batches whose outcome is not known yet, in order.
+func (t *term) handedOver(b *batch) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.open = append(t.open, b)
+}
+
+func (t *term) settled(b *batch) {
+	t.mu.Lock()
+	for i := range t.open {
+		if t.open[i] == b {
+			t.open = append(t.open[:i], t.open[i+1:]...)
+			break
+		}
+	}
+	t.mu.Unlock()
+	clear(b.entries)
+	clear(b.groups)
+	t.spare.Put(b)
+}
+
+// resolve tells the callers of a batch, whose commit got no answer, what became of it. It is called when the term that wrote it is
+// over for good: a later epoch stands in the database, so its transaction has ended one way or the other.
+func (j *Journal) resolve(ctx context.Context, b *batch) error {
+	committed := false
+	if found, err := j.store.bySeqs(ctx, []int64{int64(b.seq)}); err != nil {
+		return err
+	} else if e := found[b.seq]; e != nil {
+		committed = e.Hash == b.hash
+	}
+	j.log.Warn("resolved an append whose outcome was not known", "up_to", ledger.MakeID(j.cfg.Shard, b.seq), "entries", len(b.entries), "committed", committed)
+	for _, p := range b.groups {
+		if committed {
+			p.finish()
+		} else {
+			p.fail(fmt.Errorf("%w: the append failed; nothing was booked", ErrNotLeader))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/bkledger/bk/ledger"
+)
+
+// prepare is the first stage of the pipeline, in the caller's goroutine: everything that needs no order. It lets the rules make the
+// postings, opens house accounts they need, and looks up keys and trades that may be in the journal. It knows the journal up to
+// p.asOf; what came after, the sequencer knows.
+func (j *Journal) prepare(ctx context.Context, p *Pending, commands []*ledger.Command) error {
+	var house []string
+	for i, c := range commands {
+		p.draft(i, c, j)
+		for _, code := range p.items[i].draft.NeedHouse {
+			if !slices.Contains(house, code) {
+				house = append(house, code)
+			}
+		}
+	}
+	if house != nil {
+		if err := j.openHouse(ctx, house); err != nil {
+			return err
+		}
+		for i, c := range commands {
+			if p.items[i].draft.NeedHouse != nil {
+				p.draft(i, c, j)
+			}
+		}
+	}
+	return j.lookUp(ctx, p)
+}
+
+// draft prepares one command. A rejection that a key conflict would take precedence over is kept and stands only when the key is
+// known to be new.
+func (p *Pending) draft(i int, c *ledger.Command, j *Journal) {
+	draft, rej := j.cfg.Rules.Prepare(c, j.directory, time.Now())
+	p.items[i] = item{draft: draft}
+	p.outcomes[i] = Outcome{}
+	if rej != nil {
+		p.outcomes[i].Err = rej
+		p.items[i].settled = draft.Entry == nil || c.Key == ""
+	}
+}
+
+// lookUp finds committed entries with the commands' keys, and the trades that the commands act on.
+func (j *Journal) lookUp(ctx context.Context, p *Pending) error {
+	p.asOf, _, _ = j.tail.position()
+	known, trades, err := j.find(ctx, p)
+	if err != nil {
+		return err
+	}
+	for i := range p.items {
+		it := &p.items[i]
+		if it.settled {
+			continue
+		}
+		c := it.draft.Command
+		if it.known = known[c.Key]; it.known != nil && c.Key != "" {
+			p.outcomes[i] = repeatOf(it)
+			it.settled = true
+			continue
+		}
+		if target := targetOf(c); target != nil {
+			booked := known[target.Key]
+			if target.Trade != 0 {
+				booked = trades.bySeq[target.Trade.Seq()]
+			}
+			if booked != nil {
+				it.target = trades.lives[booked.ID]
+			}
+		}
+	}
+	return nil
+}
+
+// repeatOf is the outcome of a command whose key is known.
+func repeatOf(it *item) Outcome {
+	if it.known.Content != it.draft.Content {
+		return Outcome{Err: ledger.Reject(ledger.ReasonKeyConflict, "key", "%q was used for entry %d, with other content", it.known.Key, it.known.ID)}
+	}
+	return Outcome{Receipt: Receipt{Entry: it.known, Repeat: true}}
+}
+
+func targetOf(c *ledger.Command) *ledger.Target {
+	if c.Target != nil {
+		return c.Target
+	}
+	return c.Replaces
+}
+
+type tradesFound struct {
+	bySeq map[uint64]*ledger.Entry
+	lives map[ledger.ID]ledger.Life
+}
+
+// find asks Postgres for all keys that the filter does not rule out and for all trades, in two or three queries a group, and in none
+// for a group of new keys.
+func (j *Journal) find(ctx context.Context, p *Pending) (map[string]*ledger.Entry, tradesFound, error) {
+	keys := make(map[string]bool, len(p.items))
+	hashes := make([]int64, 0, len(p.items))
+	var seqs []int64
+	var targetKeys []string
+	need := func(key string) {
+		if key != "" && !keys[key] {
+			keys[key] = true
+			hashes = append(hashes, KeyHash(key))
+		}
+	}
+	for i := range p.items {
+		if p.items[i].settled {
+			continue
+		}
+		c := p.items[i].draft.Command
+		need(c.Key)
+		if target := targetOf(c); target == nil {
+			continue
+		} else if target.Key != "" {
+			need(target.Key)
+			targetKeys = append(targetKeys, target.Key)
+		} else if target.Trade.Shard() == j.cfg.Shard {
+			seqs = append(seqs, int64(target.Trade.Seq()))
+		}
+	}
+	maybe := hashes
+	if filter := j.filter.Load(); filter != nil {
+		var upTo uint64
+		maybe, upTo = filter.maybe(hashes)
+		p.asOf = min(p.asOf, upTo)
+	}
+	fail := func(err error) (map[string]*ledger.Entry, tradesFound, error) {
+		return nil, tradesFound{}, fmt.Errorf("%w: look up keys and trades: %w", ErrUnavailable, err)
+	}
+	known, err := j.store.byKeys(ctx, keys, maybe)
+	if err != nil {
+		return fail(err)
+	}
+	var trades tradesFound
+	if trades.bySeq, err = j.store.bySeqs(ctx, seqs); err != nil {
+		return fail(err)
+	}
+	var booked []*ledger.Entry
+	for _, e := range trades.bySeq {
+		booked = append(booked, e)
+	}
+	for _, key := range targetKeys {
+		if e := known[key]; e != nil {
+			booked = append(booked, e)
+		}
+	}
+	booked = slices.DeleteFunc(booked, func(e *ledger.Entry) bool { return !e.Kind.IsTrade() })
+	if trades.lives, err = j.store.lives(ctx, booked); err != nil {
+		return fail(err)
+	}
+	return known, trades, nil
+}

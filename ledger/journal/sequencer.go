@@ -1,0 +1,256 @@
+package journal
+
+import (
+	"context"
+	"time"
+
+	"github.com/bkledger/bk/ledger"
+)
+
+// sequencer decides, alone and in one order: what is a repeat, what a trade's state allows, which number an entry gets. It works
+// in memory; entries become real when their batch is committed.
+type sequencer struct {
+	j        *Journal
+	t        *term
+	window   *window
+	batch    *batch
+	next     uint64
+	hash     [32]byte
+	lastTime time.Time
+	previous chan struct{} // closed when the batch before is committed
+}
+
+// batch is what one transaction appends.
+type batch struct {
+	rows     rows
+	entries  []*ledger.Entry
+	sizes    []int
+	groups   []*Pending
+	seq      uint64   // the last entry sequenced when the batch was handed over
+	hash     [32]byte // and its chain hash
+	previous <-chan struct{}
+	done     chan struct{}
+}
+
+func (s *sequencer) newBatch() *batch {
+	b, _ := s.t.spare.Get().(*batch)
+	if b == nil {
+		b = &batch{rows: rows{shard: s.j.cfg.Shard}}
+	}
+	b.rows.reset()
+	b.entries, b.sizes, b.groups = b.entries[:0], b.sizes[:0], b.groups[:0]
+	b.previous, b.done = s.previous, make(chan struct{})
+	s.previous = b.done
+	return b
+}
+
+// run takes groups from the queue until the term ends. While the committers are busy the batch grows; when one is free it takes all
+// that is waiting. On a clean end (draining closed) it empties the queue first.
+func (s *sequencer) run(ctx context.Context) error {
+	defer close(s.t.toCommit)
+	defer func() { s.t.fail(s.batch) }() // what is not handed over is not booked
+	draining := s.t.draining
+	for {
+		s.takeWaiting()
+		in, out := s.t.queue, s.t.toCommit
+		if len(s.batch.groups) == 0 {
+			out = nil
+			if draining == nil {
+				return nil
+			}
+		}
+		if len(s.batch.entries) >= s.j.cfg.MaxBatch {
+			in = nil
+		}
+		select {
+		case p := <-in:
+			s.decide(ctx, p)
+		case out <- s.seal():
+			s.batch = s.newBatch()
+		case <-draining:
+			draining = nil // the queue gets nothing more; takeWaiting empties it
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// takeWaiting decides what is in the queue without waiting for more.
+func (s *sequencer) takeWaiting() {
+	for len(s.batch.entries) < s.j.cfg.MaxBatch {
+		select {
+		case p := <-s.t.queue:
+			s.decide(s.t.ctx, p)
+		default:
+			return
+		}
+	}
+}
+
+func (s *sequencer) seal() *batch {
+	s.batch.seq, s.batch.hash = s.next-1, s.hash
+	return s.batch
+}
+
+// decide settles a group of commands: its entries go into the batch, or it is answered at once where nothing has to be waited for.
+func (s *sequencer) decide(ctx context.Context, p *Pending) {
+	s.j.metrics.queueWait.Observe(time.Since(p.queuedAt).Seconds())
+	if p.asOf+1 < s.window.start { // the caller took its time: what it knows is too old
+		if err := s.j.lookUp(ctx, p); err != nil {
+			p.fail(err)
+			return
+		}
+	}
+	length, count := s.batch.rows.mark()
+	from, first, hash := len(s.batch.entries), s.next, s.hash
+	pending := false
+	head, _, _ := s.j.tail.position()
+	for i := range p.items {
+		it := &p.items[i]
+		if !it.settled {
+			p.outcomes[i] = s.decideItem(it, p.outcomes[i])
+		}
+		if p.outcomes[i].Err != nil && p.atomic {
+			s.rewind(from, length, count, first, hash)
+			p.rejectGroup()
+			s.j.metrics.count(p)
+			p.finish()
+			return
+		}
+		pending = pending || uncommitted(p.outcomes[i], head)
+	}
+	s.j.metrics.count(p)
+	if !pending {
+		p.finish()
+		return
+	}
+	s.batch.groups = append(s.batch.groups, p)
+}
+
+// uncommitted reports whether the answer has to wait for a commit: its own, or that of the entry that it repeats. A definition that
+// is there already may be held by one on its way.
+func uncommitted(o Outcome, head uint64) bool {
+	return o.Err == nil && (o.Receipt.Entry.ID == 0 || o.Receipt.Entry.ID.Seq() > head)
+}
+
+// rewind takes back what a group has put into the batch.
+func (s *sequencer) rewind(from, length, count int, first uint64, hash [32]byte) {
+	for _, e := range s.batch.entries[from:] {
+		if e.Account != nil || e.Define != nil {
+			s.j.directory.Release(e)
+		}
+	}
+	s.batch.entries, s.batch.sizes = s.batch.entries[:from], s.batch.sizes[:from]
+	s.batch.rows.rewind(length, count)
+	s.window.truncate(first)
+	s.next, s.hash = first, hash
+}
+
+// decideItem settles one command; rejected is what the caller's goroutine found, which stands if the key is new.
+func (s *sequencer) decideItem(it *item, rejected Outcome) Outcome {
+	c, e := it.draft.Command, it.draft.Entry
+	if it.known == nil && c.Key != "" {
+		it.known = s.window.byKey(c.Key)
+	}
+	if it.known != nil {
+		return repeatOf(it)
+	}
+	if rejected.Err != nil {
+		return rejected
+	}
+	switch {
+	case c.IsDefinition():
+		exists, rej := s.j.directory.Reserve(e)
+		if rej != nil {
+			return Outcome{Err: rej}
+		}
+		if exists {
+			return Outcome{Receipt: Receipt{Entry: e, Repeat: true}}
+		}
+	case c.Replaces != nil:
+		if rej := s.replace(it); rej != nil {
+			return Outcome{Err: rej}
+		}
+	case c.Target != nil:
+		life := s.life(it)
+		if life == nil {
+			return Outcome{Err: ledger.Reject(ledger.ReasonTradeNotFound, "target", "there is no such trade")}
+		}
+		if rej := s.act(e, life); rej != nil {
+			return Outcome{Err: rej}
+		}
+	}
+	s.append(e)
+	return Outcome{Receipt: Receipt{Entry: e}}
+}
+
+// replace cancels the trade that a new one stands in for, as an entry of its own just before it, and links the two both ways.
+func (s *sequencer) replace(it *item) *ledger.Rejection {
+	life := s.life(it)
+	if life == nil {
+		return ledger.Reject(ledger.ReasonTradeNotFound, "replaces", "there is no such trade")
+	}
+	e := it.draft.Entry
+	if life.State() != ledger.TradeCanceled {
+		cancel := ledger.CancelFor(e)
+		if rej := s.act(cancel, life); rej != nil {
+			return rej
+		}
+		cancel.Links.ReplacedBy = ledger.MakeID(s.j.cfg.Shard, s.next+1)
+		s.append(cancel)
+	} else if !it.draft.Command.Replaces.Link {
+		return ledger.Reject(ledger.ReasonTradeCanceled, "replaces", "trade %d is cancelled already", life[0].ID)
+	}
+	e.Links.Corrects = life[0].ID
+	return nil
+}
+
+// act lets the rule of the entry's kind make the postings from what the trade did so far.
+func (s *sequencer) act(e *ledger.Entry, life ledger.Life) *ledger.Rejection {
+	if rej := s.j.cfg.Rules.OnTrade(e, life); rej != nil {
+		return rej
+	}
+	if instrument, ok := ledger.Balanced(e.Postings); !ok {
+		return ledger.Reject(ledger.ReasonUnbalanced, "postings", "the quantities of instrument %d do not add up to zero", instrument)
+	}
+	return nil
+}
+
+// life gives the trade that a command acts on, as of now: what the caller found and what was sequenced since.
+func (s *sequencer) life(it *item) ledger.Life {
+	life := it.target
+	if life == nil {
+		target := targetOf(it.draft.Command)
+		booked := s.window.byKey(target.Key)
+		if target.Trade != 0 && target.Trade.Shard() == s.j.cfg.Shard {
+			booked = s.window.at(target.Trade.Seq())
+		}
+		if booked == nil || !booked.Kind.IsTrade() {
+			return nil
+		}
+		life = ledger.Life{booked}
+	}
+	last := life[len(life)-1].ID.Seq()
+	for _, seq := range s.window.trades[life[0].ID.Seq()] {
+		if seq > last {
+			life = append(life[:len(life):len(life)], s.window.at(seq))
+		}
+	}
+	return life
+}
+
+// append gives the entry its place.
+func (s *sequencer) append(e *ledger.Entry) {
+	if now := time.Now().UTC().Truncate(time.Microsecond); now.After(s.lastTime) {
+		s.lastTime = now
+	}
+	e.ID, e.Epoch, e.BookedAt = ledger.MakeID(s.j.cfg.Shard, s.next), s.t.epoch, s.lastTime
+	if e.Kind.IsTrade() {
+		e.Links.Trade = e.ID
+	}
+	hash, size := s.batch.rows.add(s.hash, e)
+	e.Hash = hash
+	s.batch.entries, s.batch.sizes = append(s.batch.entries, e), append(s.batch.sizes, size)
+	s.window.push(e, size)
+	s.next, s.hash = s.next+1, hash
+}

@@ -1,0 +1,195 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+)
+
+// term is the time in which this process is the writer: from a takeover until it is fenced, fails, or is told to stop.
+type term struct {
+	j        *Journal
+	epoch    int64
+	fence    string // the statement that begins a transaction and checks the fence
+	lock     *pgx.Conn
+	filter   *keyFilter
+	ctx      context.Context
+	queue    chan *Pending
+	toCommit chan *batch
+	draining chan struct{}
+	spare    sync.Pool
+
+	admission sync.RWMutex // held for reading while a group is put into the queue
+	closed    bool
+
+	mu   sync.Mutex
+	open []*batch // handed to a committer and not answered, in order
+}
+
+// lead runs the term's pipeline until it ends. On a clean end (stop is done) everything accepted is booked and answered first.
+// Afterwards t.open holds what is unresolved.
+func (t *term) lead(stop context.Context, seq *sequencer) error {
+	group, ctx := errgroup.WithContext(context.Background())
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	t.ctx = ctx
+	for range t.j.cfg.Connections {
+		conn, err := t.j.connect(ctx, "bk-writer")
+		if err != nil {
+			return errors.Join(err, t.abandon())
+		}
+		defer closeNow(conn)
+		group.Go(func() error { return t.commitLoop(ctx, conn.PgConn()) })
+	}
+	seq.previous = make(chan struct{})
+	close(seq.previous)
+	seq.batch = seq.newBatch()
+	group.Go(func() error { return seq.run(ctx) })
+
+	background, stopBackground := context.WithCancel(ctx)
+	defer stopBackground()
+	var others sync.WaitGroup
+	others.Go(func() { t.keepFilters(background) })
+	if t.j.cfg.Term != nil {
+		others.Go(func() { t.j.cfg.Term(background, t.j) })
+	}
+	group.Go(func() error { return t.beatUntilDrained(ctx) })
+	t.j.current.Store(t)
+	t.j.metrics.leading.Set(1)
+
+	go func() {
+		select {
+		case <-stop.Done():
+			t.closeAdmission()
+			close(t.draining)
+			time.AfterFunc(t.j.cfg.AppendTimeout, cancel)
+		case <-ctx.Done():
+		}
+	}()
+	err := group.Wait()
+	cancel()
+	t.j.metrics.leading.Set(0)
+	t.j.current.CompareAndSwap(t, nil)
+	stopBackground()
+	others.Wait()
+	return errors.Join(err, t.abandon())
+}
+
+// enqueue puts a prepared group into the queue of the current term.
+func (j *Journal) enqueue(p *Pending) error {
+	t := j.current.Load()
+	if t == nil {
+		return ErrNotLeader
+	}
+	t.admission.RLock()
+	defer t.admission.RUnlock()
+	if t.closed {
+		return ErrNotLeader
+	}
+	select {
+	case t.queue <- p:
+		return nil
+	default:
+		return ErrOverloaded
+	}
+}
+
+func (t *term) closeAdmission() {
+	t.admission.Lock()
+	defer t.admission.Unlock()
+	t.closed = true
+}
+
+// abandon answers what never came as far as a committer: it is not booked.
+func (t *term) abandon() error {
+	t.closeAdmission()
+	t.j.directory.Release(nil)
+	for {
+		select {
+		case p := <-t.queue:
+			p.fail(ErrNotLeader)
+		case b, more := <-t.toCommit:
+			if !more {
+				t.toCommit = nil
+				continue
+			}
+			t.fail(b)
+		default:
+			return nil
+		}
+	}
+}
+
+func (t *term) fail(b *batch) {
+	for _, p := range b.groups {
+		p.fail(ErrNotLeader)
+	}
+}
+
+// beatUntilDrained renews the lease, saying how far the journal is acknowledged. It ends with an error when the lease is another's.
+func (t *term) beatUntilDrained(ctx context.Context) error {
+	ticker := time.NewTicker(t.j.cfg.Lease / 5)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			if err := t.beat(ctx); err != nil {
+				return err
+			}
+		case <-t.draining:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (t *term) beat(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, t.j.cfg.Lease)
+	defer cancel()
+	seq, hash, _ := t.j.tail.position()
+	tag, err := t.lock.Exec(ctx, `UPDATE bk.lease SET beat = now(), seq = $3, hash = $4 WHERE shard = $1 AND epoch = $2`,
+		int16(t.j.cfg.Shard), t.epoch, int64(seq), hash[:])
+	if err != nil {
+		return fmt.Errorf("journal: renew the lease: %w", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return ErrFenced
+	}
+	return nil
+}
+
+// keepFilters saves the key filters now and then, and makes the next partition long before it is needed.
+func (t *term) keepFilters(ctx context.Context) {
+	saved := t.filter.known()
+	for {
+		if err := t.j.Wait(ctx, saved+filterSnapshot); err != nil {
+			return
+		}
+		upTo := t.filter.known()
+		_, err := t.j.pool.Exec(ctx, `SELECT bk.add_segment($1)`, int64(upTo/segmentEntries)+1)
+		for segment := saved / segmentEntries; segment <= upTo/segmentEntries && err == nil; segment++ {
+			err = t.filter.save(ctx, t.j.store, segment)
+		}
+		if err != nil && ctx.Err() == nil {
+			t.j.log.Error("could not save the key filter or make the next partition; trying again", "error", err)
+			select {
+			case <-time.After(t.j.cfg.Lease):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		saved = upTo
+	}
+}
+
+func closeNow(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // nothing to do about a connection that does not close
+}

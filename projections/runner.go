@@ -1,0 +1,216 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Runner folds a shard's journal into its projections while this process leads, and lets the process read them whether it leads or
+// not. It is safe for concurrent use.
+type Runner struct {
+	cfg     Config
+	lanes   []*lane
+	byName  map[string]*lane
+	metrics *metrics
+	running atomic.Bool
+}
+
+// lane is what a process knows of one projection.
+type lane struct {
+	p        Projection
+	progress progress
+	kick     chan struct{} // capacity 1: the active generation is another one now
+	mu       sync.Mutex
+	building bool // by this process
+}
+
+// New makes a runner. It does nothing until [Runner.Run] or [Runner.Rebuild] is called; reads work at once.
+func New(cfg Config) (*Runner, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	r := &Runner{cfg: cfg, byName: map[string]*lane{}}
+	for _, p := range cfg.Projections {
+		l := &lane{p: p, kick: make(chan struct{}, 1)}
+		l.progress.changed = make(chan struct{})
+		r.lanes = append(r.lanes, l)
+		r.byName[p.Name()] = l
+	}
+	var err error
+	if r.metrics, err = newMetrics(r, cfg.Metrics); err != nil {
+		return nil, fmt.Errorf("projections: register metrics: %w", err)
+	}
+	return r, nil
+}
+
+func (r *Runner) lane(name string) (*lane, error) {
+	if l, ok := r.byName[name]; ok {
+		return l, nil
+	}
+	return nil, fmt.Errorf("%w %q", ErrUnknown, name)
+}
+
+// Run runs all projections until ctx ends; then it returns nil, or [ErrRunning] at once if it runs already. Run it while this
+// process leads; if two processes run, each entry is still applied once, and the two get in each other's way.
+func (r *Runner) Run(ctx context.Context) error {
+	if !r.running.CompareAndSwap(false, true) {
+		return ErrRunning
+	}
+	defer r.running.Store(false)
+	var wg sync.WaitGroup
+	for _, l := range r.lanes {
+		wg.Go(func() { r.drive(ctx, l, &wg) })
+		wg.Go(func() { r.sweepAll(ctx, l) })
+	}
+	wg.Wait()
+	return nil
+}
+
+// drive keeps one projection going: errors are retried for ever, a fault stops it until a rebuild gives it a sound generation.
+func (r *Runner) drive(ctx context.Context, l *lane, wg *sync.WaitGroup) {
+	defer l.progress.leave()
+	t := r.trouble(l)
+	for ctx.Err() == nil {
+		err := r.follow(ctx, l, t, wg)
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		if f := (*Fault)(nil); errors.As(err, &f) {
+			r.stop(ctx, l, f, t)
+			continue
+		}
+		t.pause(ctx, err)
+	}
+}
+
+// follow folds the journal into the active generation as it grows. It returns nil where another generation has to be looked at.
+func (r *Runner) follow(ctx context.Context, l *lane, t *trouble, wg *sync.WaitGroup) error {
+	active, found, err := inState(ctx, r.cfg.Pool, l.p.Name(), r.cfg.Shard, Active, "")
+	if err != nil {
+		return err
+	}
+	if !found {
+		_, err := r.begin(ctx, l.p, Active)
+		return err
+	}
+	if active.Version != l.p.Version() {
+		// Nobody here has the fold that made it: it stays as it is, and is read, until the new one is there.
+		l.progress.enter(active.Checkpoint)
+		return r.upgrade(ctx, l, active)
+	}
+	if err := r.resume(ctx, l, wg); err != nil {
+		return err
+	}
+	w, err := r.open(ctx, l.p, active.Number)
+	if err != nil {
+		return err
+	}
+	l.progress.enter(w.g.Checkpoint)
+	for {
+		n, err := w.step(ctx)
+		if errors.Is(err, ErrMoved) && l.kicked() {
+			return nil // a rebuild of this process took over
+		}
+		if err != nil {
+			return err
+		}
+		t.over()
+		if n == 0 {
+			if err := r.cfg.Source.Wait(ctx, w.to.Seq); err != nil {
+				return fmt.Errorf("wait for an entry after %d: %w", w.to.Seq, err)
+			}
+			continue
+		}
+		l.progress.enter(w.g.Checkpoint)
+	}
+}
+
+// stop makes a fault known and waits until there is another generation, or ctx ends.
+func (r *Runner) stop(ctx context.Context, l *lane, f *Fault, t *trouble) {
+	r.cfg.Log.Error("projection stopped", "projection", f.Projection, "shard", f.Shard, "seq", f.Seq, "what", f.What)
+	l.progress.stop(f)
+	for ctx.Err() == nil {
+		active, found, err := inState(ctx, r.cfg.Pool, l.p.Name(), r.cfg.Shard, Active, "")
+		if err == nil && found {
+			err = r.recordFault(ctx, active, f)
+		}
+		if err == nil {
+			break
+		}
+		t.pause(ctx, err)
+	}
+	select {
+	case <-ctx.Done():
+	case <-l.kick:
+	}
+}
+
+func (l *lane) kicked() bool {
+	select {
+	case <-l.kick:
+		return true
+	default:
+		return false
+	}
+}
+
+// sweepAll drops retired generations as their grace ends.
+func (r *Runner) sweepAll(ctx context.Context, l *lane) {
+	tick := time.NewTicker(min(max(r.cfg.Grace/2, 50*time.Millisecond), 30*time.Second))
+	defer tick.Stop()
+	last := ""
+	for {
+		err := r.sweep(ctx, l.p)
+		if err != nil && ctx.Err() == nil && err.Error() != last {
+			last = err.Error()
+			r.cfg.Log.Warn("projection generation not dropped yet", "projection", l.p.Name(), "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// trouble paces retries, and logs an error when it changes and when it is over.
+type trouble struct {
+	r     *Runner
+	l     *lane
+	last  string
+	delay time.Duration
+}
+
+func (r *Runner) trouble(l *lane) *trouble { return &trouble{r: r, l: l} }
+
+func (t *trouble) pause(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	if text := err.Error(); text != t.last {
+		t.last = text
+		t.l.progress.setTrouble(text)
+		t.r.cfg.Log.Warn("projection is held up, trying again", "projection", t.l.p.Name(), "error", err)
+	}
+	t.delay = min(max(2*t.delay, minBackoff), max(t.r.cfg.MaxBackoff, minBackoff))
+	timer := time.NewTimer(t.delay)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+func (t *trouble) over() {
+	if t.last == "" {
+		return
+	}
+	t.r.cfg.Log.Info("projection goes on", "projection", t.l.p.Name())
+	t.l.progress.setTrouble("")
+	t.last, t.delay = "", 0
+}

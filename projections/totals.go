@@ -1,0 +1,171 @@
+package projections
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bkledger/bk/ledger"
+)
+
+// Key names one balance: an account's holding of an instrument.
+type Key struct{ Account, Instrument int64 }
+
+// Compare orders keys by account, then instrument.
+func (k Key) Compare(o Key) int {
+	if c := cmp.Compare(k.Account, o.Account); c != 0 {
+		return c
+	}
+	return cmp.Compare(k.Instrument, o.Instrument)
+}
+
+// Holding is a balance in its two buckets. The trade-date balance is both together, the settlement-date balance is Settled.
+type Holding struct{ Unsettled, Settled ledger.Amount }
+
+// Add gives h plus a posting's quantity.
+func (h Holding) Add(p ledger.Posting) (Holding, error) {
+	switch p.Bucket {
+	case ledger.Unsettled:
+		h.Unsettled = h.Unsettled.Add(p.Quantity)
+	case ledger.Settled:
+		h.Settled = h.Settled.Add(p.Quantity)
+	default:
+		return h, fmt.Errorf("a posting on account %d is on the bucket %q", p.Account, string(rune(p.Bucket)))
+	}
+	return h, nil
+}
+
+// Plus gives the sum of two holdings.
+func (h Holding) Plus(o Holding) Holding {
+	return Holding{h.Unsettled.Add(o.Unsettled), h.Settled.Add(o.Settled)}
+}
+
+// Minus gives h without o.
+func (h Holding) Minus(o Holding) Holding {
+	return Holding{h.Unsettled.Sub(o.Unsettled), h.Settled.Sub(o.Settled)}
+}
+
+// TradeDate gives both buckets together.
+func (h Holding) TradeDate() ledger.Amount { return h.Unsettled.Add(h.Settled) }
+
+// IsZero reports whether both buckets are 0.
+func (h Holding) IsZero() bool { return h == Holding{} }
+
+// CreateTotals makes a table of holdings by account and instrument; a key has a row from its first posting on, zero or not.
+func CreateTotals(ctx context.Context, tx pgx.Tx, table string) error {
+	// Room on each page for new versions of its rows, which then leave the index alone.
+	_, err := tx.Exec(ctx, `CREATE TABLE `+table+` (
+		account    bigint         NOT NULL,
+		instrument bigint         NOT NULL,
+		unsettled  numeric(38,10) NOT NULL,
+		settled    numeric(38,10) NOT NULL,
+		PRIMARY KEY (account, instrument)
+	) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05)`)
+	if err != nil {
+		return fmt.Errorf("create %s: %w", table, err)
+	}
+	return nil
+}
+
+// AddTotals adds to the holdings of the keys, which must be different from each other, in one statement. If after is not nil it
+// is told what each holding is then, in any order.
+func AddTotals(ctx context.Context, tx pgx.Tx, table string, keys []Key, add func(Key) Holding, after func(Key, Holding)) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	slices.SortFunc(keys, Key.Compare) // neighbours share pages
+	n := len(keys)
+	accounts, instruments := make([]int64, n), make([]int64, n)
+	unsettled, settled := make([]string, n), make([]string, n)
+	for i, k := range keys {
+		h := add(k)
+		accounts[i], instruments[i] = k.Account, k.Instrument
+		unsettled[i], settled[i] = h.Unsettled.String(), h.Settled.String()
+	}
+	// Amounts go as text: measured against pgtype.Numeric, whose binary form is made by divisions of big integers, it is the cheaper.
+	sql := `INSERT INTO ` + table + ` AS t (account, instrument, unsettled, settled)
+		SELECT a, i, u::numeric(38,10), s::numeric(38,10) FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS x (a, i, u, s)
+		ON CONFLICT (account, instrument) DO UPDATE SET unsettled = t.unsettled + EXCLUDED.unsettled, settled = t.settled + EXCLUDED.settled`
+	if after == nil {
+		if _, err := tx.Exec(ctx, sql, accounts, instruments, unsettled, settled); err != nil {
+			return fmt.Errorf("add to %s: %w", table, err)
+		}
+		return nil
+	}
+	rows, err := tx.Query(ctx, sql+` RETURNING account, instrument, unsettled::text, settled::text`, accounts, instruments, unsettled, settled)
+	if err != nil {
+		return fmt.Errorf("add to %s: %w", table, err)
+	}
+	if err := EachTotal(rows, after); err != nil {
+		return fmt.Errorf("add to %s: %w", table, err)
+	}
+	return nil
+}
+
+// EachTotal reads rows of (account, instrument, unsettled::text, settled::text) to the end.
+func EachTotal(rows pgx.Rows, do func(Key, Holding)) error {
+	defer rows.Close()
+	for rows.Next() {
+		var k Key
+		var h Holding
+		if err := ScanTotal(rows, &k, &h); err != nil {
+			return err
+		}
+		do(k, h)
+	}
+	return rows.Err()
+}
+
+// ScanTotal reads one row of (account, instrument, unsettled::text, settled::text).
+func ScanTotal(row pgx.Row, k *Key, h *Holding) error {
+	var unsettled, settled string
+	err := row.Scan(&k.Account, &k.Instrument, &unsettled, &settled)
+	if err != nil {
+		return err
+	}
+	if h.Unsettled, err = ParseSum(unsettled); err == nil {
+		h.Settled, err = ParseSum(settled)
+	}
+	if err != nil {
+		return fmt.Errorf("balance of account %d, instrument %d: %w", k.Account, k.Instrument, err)
+	}
+	return nil
+}
+
+// ParseSum reads a sum of amounts, which may have more integer digits than a single amount.
+func ParseSum(text string) (ledger.Amount, error) {
+	a, err := ledger.ParseAmount(text)
+	if !errors.Is(err, ledger.ErrAmountRange) {
+		return a, err
+	}
+	whole, frac, _ := strings.Cut(text, ".")
+	frac = strings.TrimRight(frac, "0")
+	if len(frac) > ledger.AmountScale {
+		return ledger.Amount{}, ledger.ErrAmountScale
+	}
+	n, ok := new(big.Int).SetString(whole+frac+strings.Repeat("0", ledger.AmountScale-len(frac)), 10)
+	if !ok || n.BitLen() > 127 {
+		return ledger.Amount{}, err
+	}
+	return sumFromUnscaled(n)
+}
+
+// sumFromUnscaled makes an amount that may be too large for a single one: of its half, twice, and the bit that is left.
+func sumFromUnscaled(n *big.Int) (ledger.Amount, error) {
+	if a, err := ledger.AmountFromUnscaled(n); err == nil {
+		return a, nil
+	}
+	half, rest := new(big.Int).QuoRem(n, big.NewInt(2), new(big.Int))
+	h, err := sumFromUnscaled(half)
+	if err != nil {
+		return h, err
+	}
+	r, err := ledger.AmountFromUnscaled(rest)
+	return h.Add(h).Add(r), err
+}

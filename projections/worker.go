@@ -1,0 +1,132 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bkledger/bk/ledger"
+)
+
+// worker folds the journal into one generation, from its checkpoint on. After an error it is of no more use: its fold may hold what
+// was not stored, or not know what was; a new one is opened at the checkpoint as it is then.
+type worker struct {
+	r     *Runner
+	p     Projection
+	g     Generation
+	fold  Fold
+	ahead []*ledger.Entry // read, and not folded yet
+	to    Checkpoint      // of the last entry folded
+	begun time.Time       // of folding the chunk in hand
+}
+
+// snapshot is a transaction in which all reads see the same moment.
+var snapshot = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+
+// open makes a worker for a generation where it stands.
+func (r *Runner) open(ctx context.Context, p Projection, number int64) (*worker, error) {
+	w := &worker{r: r, p: p}
+	err := pgx.BeginTxFunc(ctx, r.cfg.Pool, snapshot, func(tx pgx.Tx) (err error) {
+		if w.g, err = generationByNumber(ctx, tx, p.Name(), number); err != nil {
+			return err
+		}
+		w.fold, err = p.Open(ctx, tx, w.g)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open generation %d of projection %s: %w", number, p.Name(), err)
+	}
+	w.to = w.g.Checkpoint
+	return w, w.compareJournal(ctx)
+}
+
+// compareJournal makes sure that the checkpoint is of this journal. One that is beyond the journal's head may be a tail that was cut
+// off, or this process may have fallen behind: it is tried again, and nothing is applied meanwhile.
+func (w *worker) compareJournal(ctx context.Context) error {
+	at := w.g.Checkpoint
+	if at.Seq == 0 {
+		return nil
+	}
+	last, err := w.r.cfg.Source.Read(ctx, at.Seq-1, 1)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read entry %d: %w", at.Seq, err)
+	case len(last) == 0:
+		return fmt.Errorf("the checkpoint of projection %s, %d, is beyond the journal's head %d", w.p.Name(), at.Seq, w.r.cfg.Source.Head().Seq)
+	case last[0].ID.Seq() != at.Seq || last[0].Hash != at.Hash:
+		return w.fault(at.Seq, errors.New("the checkpoint's chain hash is not that of the entry: it was folded from another journal"))
+	}
+	return nil
+}
+
+func (w *worker) fault(seq uint64, what error) *Fault {
+	return &Fault{Projection: w.p.Name(), Shard: w.r.cfg.Shard, Seq: seq, What: what.Error()}
+}
+
+// step folds and stores one chunk: what is waiting, up to the limits. It gives the number of entries, 0 where none is waiting.
+func (w *worker) step(ctx context.Context) (int, error) {
+	n, err := w.collect(ctx, w.r.cfg.MaxChunkEntries)
+	if n == 0 || err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.r.cfg.ChunkTimeout)
+	defer cancel()
+	begun := time.Now()
+	err = pgx.BeginFunc(ctx, w.r.cfg.Pool, func(tx pgx.Tx) error {
+		// A crash of the server may undo the last moments. The checkpoint goes back with the rows, and they are folded again.
+		if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off`); err != nil {
+			return err
+		}
+		return w.store(ctx, tx)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("store entries %d to %d in projection %s: %w", w.g.Checkpoint.Seq+1, w.to.Seq, w.p.Name(), err)
+	}
+	w.r.metrics.chunk(w.p.Name(), n, begun.Sub(w.begun), time.Since(begun))
+	w.g.Checkpoint = w.to
+	return n, nil
+}
+
+// store writes what was folded. The caller takes over the checkpoint once the transaction has committed.
+func (w *worker) store(ctx context.Context, tx pgx.Tx) error {
+	if err := advance(ctx, tx, w.g, w.to); err != nil {
+		return err
+	}
+	return w.fold.Store(ctx, tx)
+}
+
+// collect folds up to limit entries that are waiting, fewer where they have many postings, and gives their number.
+func (w *worker) collect(ctx context.Context, limit int) (n int, err error) {
+	if len(w.ahead) == 0 {
+		if w.ahead, err = w.r.cfg.Source.Read(ctx, w.to.Seq, limit); err != nil {
+			return 0, fmt.Errorf("read the journal after %d: %w", w.to.Seq, err)
+		}
+	}
+	w.begun = time.Now()
+	defer func() {
+		// A fold that panics has met something that it was sure can't be.
+		if v := recover(); v != nil {
+			n, err = 0, w.fault(w.to.Seq+1, fmt.Errorf("panic: %v", v))
+		}
+	}()
+	postings := 0
+	for n < min(limit, len(w.ahead)) {
+		e := w.ahead[n]
+		if e.ID != ledger.MakeID(w.r.cfg.Shard, w.to.Seq+1) {
+			return 0, w.fault(w.to.Seq+1, fmt.Errorf("the journal gives shard %d, sequence %d there", e.ID.Shard(), e.ID.Seq()))
+		}
+		if postings += len(e.Postings); n > 0 && postings > w.r.cfg.MaxChunkPostings {
+			break
+		}
+		if err := w.fold.Add(e); err != nil {
+			return 0, w.fault(w.to.Seq+1, err)
+		}
+		w.to = Checkpoint{Seq: e.ID.Seq(), Hash: e.Hash, BookedAt: e.BookedAt}
+		n++
+	}
+	w.ahead = w.ahead[n:]
+	return n, nil
+}
