@@ -58,11 +58,11 @@ func parseCheckpoint(value []byte) (checkpoint, error) {
 	return c, nil
 }
 
-// readCheckpoint gives the shard's last committed checkpoint. It reads up to the high watermark, not to the last stable offset: an
-// open transaction of another shard holds that one back, maybe in front of our own checkpoint. The topic is read backwards in
-// growing windows, since on a broker that doesn't compact it is long.
-func (c *Config) readCheckpoint(ctx context.Context, adm *kadm.Client, shard uint16) (checkpoint, error) {
-	ends, err := listOffsets(ctx, adm.ListEndOffsets, c.Checkpoints)
+// readCheckpoint gives the shard's last committed checkpoint. To be sure that it is the last, list must give the high watermarks
+// (ListEndOffsets), not the last stable offsets: an open transaction of another shard holds those back, maybe in front of our own
+// checkpoint. The topic is read backwards in growing windows, since on a broker that doesn't compact it is long.
+func (c *Config) readCheckpoint(ctx context.Context, adm *kadm.Client, shard uint16, list offsetLister) (checkpoint, error) {
+	ends, err := listOffsets(ctx, list, c.Checkpoints)
 	if err != nil {
 		return checkpoint{}, err
 	}

@@ -46,6 +46,9 @@ type Config struct {
 
 	// Events and Checkpoints are the topics.
 	Events, Checkpoints string
+	// TransactionalID is the producer's, by which a new owner fences the old one. Default "bk-publisher-" and the shard's number; two
+	// ledgers on one Kafka need two.
+	TransactionalID string
 	// Partitions is how many a new events topic gets. Default 8. It can't be changed later: an account's events would move.
 	Partitions int32
 	// ReplicationFactor of new topics; default -1, the broker's own. In production 3.
@@ -78,6 +81,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Checkpoints == "" {
 		c.Checkpoints = DefaultCheckpoints
+	}
+	if c.TransactionalID == "" && c.Journal != nil {
+		c.TransactionalID = fmt.Sprintf("bk-publisher-%d", c.Journal.Head().Shard)
 	}
 	if c.Partitions == 0 {
 		c.Partitions = 8

@@ -42,7 +42,7 @@ type Publisher struct {
 	metrics *metrics
 
 	running   atomic.Bool
-	published atomic.Uint64                 // sequence number of the last entry in the stream
+	published atomic.Uint64                // sequence number of the last entry in the stream
 	waiting   atomic.Pointer[ledger.Entry] // the oldest entry that is known not to be in the stream yet
 
 	mu     sync.Mutex
@@ -129,4 +129,3 @@ func (p *Publisher) Run(ctx context.Context) (err error) {
 		pause = min(2*pause, p.cfg.BackoffMax)
 	}
 }
-

@@ -45,6 +45,7 @@ func (r *run) session(ctx context.Context) (progress bool, err error) {
 	defer prepared.Wait()
 	defer cancel(nil)
 	for b := range ready {
+		r.waiting.Store(b.first)
 		if err := r.publish(ctx, s, b); err != nil {
 			r.limit.Store(max(1, min(r.limit.Load(), int64(b.entries))/2))
 			return progress, err

@@ -109,8 +109,11 @@ func parseHeaders(r *kgo.Record) (headerValues, error) {
 	return v, nil
 }
 
+// offsetLister is one of kadm's methods: the first offsets, the last stable ones, or the high watermarks.
+type offsetLister = func(ctx context.Context, topics ...string) (kadm.ListedOffsets, error)
+
 // listOffsets gives an offset for each partition of a topic.
-func listOffsets(ctx context.Context, list func(context.Context, ...string) (kadm.ListedOffsets, error), topic string) ([]int64, error) {
+func listOffsets(ctx context.Context, list offsetLister, topic string) ([]int64, error) {
 	listed, err := list(ctx, topic)
 	if err == nil {
 		err = listed.Error()
@@ -135,7 +138,7 @@ func listOffsets(ctx context.Context, list func(context.Context, ...string) (kad
 func (c *Config) client(opts ...kgo.Opt) (*kgo.Client, error) {
 	all := append([]kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...), kgo.ClientID("bk-publisher"), kgo.WithLogger(kafkaLog{c.Log}),
-		kgo.MetadataMinAge(100*time.Millisecond), kgo.RetryTimeout(c.AttemptTimeout),
+		kgo.MetadataMinAge(100 * time.Millisecond), kgo.RetryTimeout(c.AttemptTimeout),
 	}, opts...)
 	client, err := kgo.NewClient(append(all, c.Kafka...)...)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -26,7 +25,7 @@ type session struct {
 // connect makes the producer; nothing is sent yet.
 func (p *Publisher) connect() (*session, error) {
 	client, err := p.cfg.client(
-		kgo.TransactionalID("bk-publisher-"+strconv.Itoa(int(p.shard))),
+		kgo.TransactionalID(p.cfg.TransactionalID),
 		kgo.TransactionTimeout(p.cfg.AttemptTimeout),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // as Java's: consumers can compute an account's partition
@@ -60,16 +59,30 @@ func (s *session) open(ctx context.Context, term uint64) error {
 	if err := cfg.ensureTopics(ctx, s.adm); err != nil {
 		return err
 	}
-	if term != 0 { // we lost the broker, or another publisher fenced us: in that case don't fence it in return
-		if err := s.look(ctx, term); err != nil {
+	if term != 0 {
+		// We lost the broker, or another publisher fenced us: in that case don't fence it in return. Up to the last stable offset only:
+		// our own transaction may still be open, and what is missed here is seen below.
+		at, err := cfg.readCheckpoint(ctx, s.adm, s.p.shard, s.adm.ListCommittedOffsets)
+		if err != nil {
+			return err
+		}
+		if err := s.fencedBy(at, term); err != nil {
 			return err
 		}
 	}
 	if err := s.fence(ctx); err != nil {
 		return err
 	}
-	if err := s.look(ctx, term); err != nil {
+	at, err := cfg.readCheckpoint(ctx, s.adm, s.p.shard, s.adm.ListEndOffsets)
+	if err != nil {
 		return err
+	}
+	s.at = at
+	if err := s.fencedBy(at, term); err != nil {
+		return err
+	}
+	if published := s.p.published.Load(); term != 0 && (at.term < term || at.seq < published) {
+		return fmt.Errorf("%w: the checkpoint was at %d in term %d and is at %d in term %d", ErrLost, published, term, at.seq, at.term)
 	}
 	if err := s.at.agrees(ctx, cfg, s.adm); err != nil {
 		return err
@@ -77,21 +90,12 @@ func (s *session) open(ctx context.Context, term uint64) error {
 	return s.at.fits(ctx, cfg.Journal)
 }
 
-// look reads the checkpoint and checks that the stream is still the caller's.
-func (s *session) look(ctx context.Context, term uint64) (err error) {
-	if s.at, err = s.p.cfg.readCheckpoint(ctx, s.adm, s.p.shard); err != nil {
-		return err
-	}
-	if term == 0 {
+// fencedBy tells whether a checkpoint shows that another publisher has begun a term after ours.
+func (s *session) fencedBy(at checkpoint, term uint64) error {
+	if term == 0 || at.term <= term {
 		return nil
 	}
-	if s.at.term > term {
-		return fmt.Errorf("%w: %s, in term %d; ours was %d", ErrFenced, s.at.owner, s.at.term, term)
-	}
-	if published := s.p.published.Load(); s.at.term < term || s.at.seq < published {
-		return fmt.Errorf("%w: the checkpoint was at %d in term %d and is at %d in term %d", ErrLost, published, term, s.at.seq, s.at.term)
-	}
-	return nil
+	return fmt.Errorf("%w: %s, in term %d; ours was %d", ErrFenced, at.owner, at.term, term)
 }
 
 // claim begins a new term: the owner of the stream is who wrote the latest. It makes the difference between being fenced by another

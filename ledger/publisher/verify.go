@@ -1,0 +1,350 @@
+package publisher
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+)
+
+// MaxBreaches is how many breaches a report tells; the others are counted.
+const MaxBreaches = 1000
+
+// Breach is one place where the stream isn't the journal.
+type Breach struct {
+	Shard uint16
+	Seq   uint64 // 0 where no entry can be named
+	What  string
+}
+
+// Report is what [Publisher.Verify] found.
+type Report struct {
+	Shard       uint16
+	Checkpoint  uint64   // the stream must hold the entries from 1 to here
+	Entries     uint64   // compared so far
+	Events      uint64   // found in the stream and equal to what the journal gives
+	Foreign     uint64   // events of other shards, skipped
+	Breaches    []Breach // the first MaxBreaches
+	BreachCount uint64
+}
+
+// OK says that there is no breach.
+func (r Report) OK() bool { return r.BreachCount == 0 }
+
+// Verify compares the stream with the journal, byte by byte and both ways: every event of every entry up to the checkpoint is there,
+// once, under the right key, on the key's partition, in journal order, with the headers, the time and the value that the entry gives;
+// and nothing else is there. It reads what is committed below the ends that the topic has at the start, so a publisher may go on
+// meanwhile. progress, if not nil, is called from time to time, never twice at once, with counts so far (without breaches).
+//
+// Each partition is merged with what the journal says it must hold, in lockstep. So memory is bounded by 4 chunks of 1024 entries and
+// two fetches a partition, however long the stream is.
+//
+// Breaches are no error; an error says that the comparison couldn't be made.
+func (p *Publisher) Verify(ctx context.Context, progress func(Report)) (Report, error) {
+	client, err := p.cfg.client()
+	if err != nil {
+		return Report{}, err
+	}
+	defer client.Close()
+	v := &verifier{cfg: &p.cfg, shard: p.shard, adm: kadm.NewClient(client), progress: progress}
+	if err := v.run(ctx); err != nil {
+		return v.report(), fmt.Errorf("verifying the stream of shard %d: %w", p.shard, err)
+	}
+	return v.report(), nil
+}
+
+type verifier struct {
+	cfg      *Config
+	shard    uint16
+	adm      *kadm.Client
+	progress func(Report)
+
+	must    uint64 // the checkpoint at the start
+	entries atomic.Uint64
+	events  atomic.Uint64
+	foreign atomic.Uint64
+	last    atomic.Uint64 // the highest sequence number seen in the stream
+
+	mu          sync.Mutex
+	breaches    []Breach
+	breachCount uint64
+}
+
+func (v *verifier) breach(seq uint64, format string, args ...any) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.breachCount++; len(v.breaches) < MaxBreaches {
+		v.breaches = append(v.breaches, Breach{v.shard, seq, fmt.Sprintf(format, args...)})
+	}
+}
+
+func (v *verifier) report() Report {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return Report{Shard: v.shard, Checkpoint: v.must, Entries: v.entries.Load(), Events: v.events.Load(), Foreign: v.foreign.Load(),
+		Breaches: v.breaches, BreachCount: v.breachCount}
+}
+
+func (v *verifier) run(ctx context.Context) error {
+	for _, topic := range []string{v.cfg.Events, v.cfg.Checkpoints} {
+		switch n, err := partitionsOf(ctx, v.adm, topic); {
+		case err != nil:
+			return err
+		case n == 0: // Run makes both before anything else
+			v.breach(0, "there is no topic %s", topic)
+			return nil
+		}
+	}
+	at, err := v.checkpoint(ctx)
+	if err != nil {
+		return err
+	}
+	v.must = at.seq
+	// High watermarks, taken after the checkpoint was read: all that it counts is below them.
+	ends, err := listOffsets(ctx, v.adm.ListEndOffsets, v.cfg.Events)
+	if err != nil {
+		return err
+	}
+	starts, err := listOffsets(ctx, v.adm.ListStartOffsets, v.cfg.Events)
+	if err != nil {
+		return err
+	}
+	if at.term > 0 && len(at.ends) != len(ends) {
+		v.breach(at.seq, "%s has %d partitions, the checkpoint says %d", v.cfg.Events, len(ends), len(at.ends))
+	}
+	for i := range min(len(at.ends), len(ends)) {
+		if ends[i] < at.ends[i] {
+			v.breach(at.seq, "partition %d ends at offset %d, the checkpoint says %d", i, ends[i], at.ends[i])
+		}
+	}
+	if err := v.merge(ctx, starts, ends); err != nil {
+		return err
+	}
+	// All that was seen is committed, so its checkpoint is too.
+	if at, err = v.checkpoint(ctx); err != nil {
+		return err
+	}
+	if last := v.last.Load(); last > at.seq {
+		v.breach(last, "the stream goes up to %d, the checkpoint says %d", last, at.seq)
+	}
+	return nil
+}
+
+// checkpoint reads the checkpoint; one that doesn't fit the journal is a breach.
+func (v *verifier) checkpoint(ctx context.Context) (checkpoint, error) {
+	at, err := v.cfg.readCheckpoint(ctx, v.adm, v.shard, v.adm.ListEndOffsets)
+	if err == nil {
+		err = at.fits(ctx, v.cfg.Journal)
+	}
+	if permanent(err) {
+		v.breach(at.seq, "checkpoint: %v", err)
+		err = nil
+	}
+	return at, err
+}
+
+// expected is what one partition must hold for a run of entries.
+type expected struct {
+	upTo   uint64 // sequence number of the run's last entry
+	events []expectedEvent
+}
+
+type expectedEvent struct {
+	seq    uint64
+	leg    int
+	record *kgo.Record
+}
+
+func (v *verifier) merge(ctx context.Context, starts, ends []int64) error {
+	g, ctx := errgroup.WithContext(ctx)
+	partitions := make([]*partitionCheck, len(ends))
+	for i := range ends {
+		pc := &partitionCheck{verifier: v, partition: int32(i), feed: make(chan expected, 1), done: make(chan struct{})}
+		partitions[i] = pc
+		g.Go(func() error {
+			defer close(pc.done)
+			return pc.run(ctx, span{starts[i], ends[i]})
+		})
+	}
+	g.Go(func() error {
+		defer func() {
+			for _, pc := range partitions {
+				close(pc.feed)
+			}
+		}()
+		return v.expect(ctx, partitions)
+	})
+	return g.Wait()
+}
+
+// expect reads the journal and tells each partition what it must hold, until all have seen enough.
+func (v *verifier) expect(ctx context.Context, partitions []*partitionCheck) error {
+	place := kgo.StickyKeyPartitioner(nil).ForTopic(v.cfg.Events)
+	told := time.Now()
+	for after := uint64(0); ; {
+		entries, err := v.cfg.Journal.Read(ctx, after, chunk)
+		if err != nil {
+			return fmt.Errorf("reading the journal after %d:%d: %w", v.shard, after, err)
+		}
+		if len(entries) == 0 {
+			return nil
+		}
+		if err := consecutive(v.shard, after, entries); err != nil {
+			return err
+		}
+		events, err := v.cfg.makeAll(entries)
+		if err != nil {
+			return err
+		}
+		after += uint64(len(entries))
+		parts := make([]expected, len(partitions))
+		for i := range events {
+			ev := &events[i]
+			for leg := range ev.records {
+				at := &parts[place.Partition(&ev.records[leg], len(parts))]
+				at.events = append(at.events, expectedEvent{ev.entry.ID.Seq(), leg, &ev.records[leg]})
+			}
+		}
+		listening := false
+		for i, pc := range partitions {
+			parts[i].upTo = after
+			select {
+			case pc.feed <- parts[i]:
+				listening = true
+			case <-pc.done:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		if !listening {
+			return nil
+		}
+		v.entries.Store(min(after, v.must))
+		if v.progress != nil && time.Since(told) > 200*time.Millisecond {
+			told = time.Now()
+			r := v.report()
+			r.Breaches = nil
+			v.progress(r)
+		}
+	}
+}
+
+// partitionCheck merges one partition with what it must hold.
+type partitionCheck struct {
+	*verifier
+	partition int32
+	feed      chan expected
+	done      chan struct{} // closed when nothing more is wanted from feed
+
+	now   expected
+	ended bool // the journal has no more
+}
+
+func (pc *partitionCheck) run(ctx context.Context, s span) error {
+	if s.from < s.to {
+		err := pc.cfg.scan(ctx, pc.cfg.Events, map[int32]span{pc.partition: s}, func(r *kgo.Record) error { return pc.record(ctx, r) })
+		if err != nil {
+			return err
+		}
+	}
+	// The partition has no more. What the checkpoint counts must have come.
+	for {
+		ex, err := pc.next(ctx, pc.must)
+		if err != nil || ex == nil || ex.seq > pc.must {
+			return err
+		}
+		pc.missing(ex)
+	}
+}
+
+// next gives the first event that hasn't come yet, nil if the journal has none up to a sequence number.
+func (pc *partitionCheck) next(ctx context.Context, upTo uint64) (*expectedEvent, error) {
+	for len(pc.now.events) == 0 {
+		if pc.ended || pc.now.upTo >= upTo {
+			return nil, nil
+		}
+		select {
+		case ex, ok := <-pc.feed:
+			if pc.ended = !ok; ok {
+				pc.now = ex
+			}
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	return &pc.now.events[0], nil
+}
+
+func (pc *partitionCheck) missing(ex *expectedEvent) {
+	pc.breach(ex.seq, "event %d (key %s) is missing on partition %d", ex.leg, ex.record.Key, pc.partition)
+	pc.now.events = pc.now.events[1:]
+}
+
+// record compares the partition's next record.
+func (pc *partitionCheck) record(ctx context.Context, r *kgo.Record) error {
+	h, err := parseHeaders(r)
+	if err != nil {
+		pc.breach(0, "partition %d, offset %d: %v", pc.partition, r.Offset, err)
+		return nil
+	}
+	if h.shard != pc.shard {
+		pc.foreign.Add(1)
+		return nil
+	}
+	for seen := pc.last.Load(); h.seq > seen && !pc.last.CompareAndSwap(seen, h.seq); {
+		seen = pc.last.Load()
+	}
+	for {
+		ex, err := pc.next(ctx, h.seq)
+		switch {
+		case err != nil:
+			return err
+		case ex == nil || h.seq < ex.seq || h.seq == ex.seq && h.leg < ex.leg:
+			what := "is there twice, out of order, or was never due there"
+			if ex == nil && pc.ended {
+				what = "is beyond the journal's end"
+			}
+			pc.breach(h.seq, "event %d (key %s) on partition %d, offset %d, %s", h.leg, r.Key, pc.partition, r.Offset, what)
+			return nil
+		case h.seq == ex.seq && h.leg == ex.leg:
+			if err := sameRecord(r, ex.record); err != nil {
+				pc.breach(h.seq, "event %d on partition %d, offset %d: %v", h.leg, pc.partition, r.Offset, err)
+			} else {
+				pc.events.Add(1)
+			}
+			pc.now.events = pc.now.events[1:]
+			return nil
+		}
+		pc.missing(ex)
+	}
+}
+
+// sameRecord says what is different.
+func sameRecord(got, want *kgo.Record) error {
+	var errs []error
+	if !bytes.Equal(got.Key, want.Key) {
+		errs = append(errs, fmt.Errorf("the key is %q, not %q", got.Key, want.Key))
+	}
+	if !bytes.Equal(got.Value, want.Value) {
+		errs = append(errs, errors.New("the value is not what the entry gives"))
+	}
+	if got.Timestamp.UnixMilli() != want.Timestamp.UnixMilli() {
+		errs = append(errs, fmt.Errorf("the time is %s, not %s", got.Timestamp.UTC(), want.Timestamp.UTC()))
+	}
+	if len(got.Headers) != len(want.Headers) {
+		errs = append(errs, fmt.Errorf("it has %d headers, not %d", len(got.Headers), len(want.Headers)))
+	}
+	for i := range min(len(got.Headers), len(want.Headers)) {
+		if g, w := &got.Headers[i], &want.Headers[i]; g.Key != w.Key || !bytes.Equal(g.Value, w.Value) {
+			errs = append(errs, fmt.Errorf("a header is %s=%q, not %s=%q", g.Key, g.Value, w.Key, w.Value))
+		}
+	}
+	return errors.Join(errs...)
+}
