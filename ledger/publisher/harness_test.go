@@ -325,6 +325,7 @@ func wantStream(t testing.TB, b *kafkatest.Broker, cfg Config, m *memory) {
 	if total != 0 {
 		t.Errorf("%d events are missing", total)
 	}
+	cfg.Metrics = nil
 	report, err := newPublisher(t, cfg).Verify(t.Context(), nil)
 	if err != nil || !report.OK() || report.Checkpoint != m.Head().Seq || report.Entries != report.Checkpoint {
 		t.Errorf("Verify: %v, %d breaches, checkpoint %d, %d entries: %.5v", err, report.BreachCount, report.Checkpoint, report.Entries, report.Breaches)
