@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -24,18 +25,24 @@ const (
 // Content is the versioned hash of a normalised command: a version byte and the first 16 bytes of the SHA-256.
 type Content [17]byte
 
+var hashRoom sync.Pool
+
 // Hash gives the content hash of a normalised command: what "the same request" means (promise P4). The key itself and the source
 // are left out.
 func (c *Command) Hash() Content {
-	var room [512]byte
-	e := encoder(append(room[:0], contentVersion))
+	room, _ := hashRoom.Get().(*encoder)
+	if room == nil {
+		room = new(encoder)
+	}
+	defer hashRoom.Put(room)
+	e := append((*room)[:0], contentVersion)
 	e.text(string(c.Kind))
 	e.dates(c.TradeDate, c.SettleDate, c.EffectiveDate)
 	e.presence(c.Trade != nil, c.Replaces != nil, c.Target != nil, c.Account != nil, c.Define != nil)
 	if c.Trade != nil {
 		e.trade(c.Trade)
 	}
-	for _, t := range []*Target{c.Replaces, c.Target} {
+	for _, t := range [...]*Target{c.Replaces, c.Target} {
 		if t != nil {
 			e.int(int64(t.Trade))
 			e.text(t.Key)
@@ -58,6 +65,7 @@ func (c *Command) Hash() Content {
 	e.pairs(c.Fields)
 	e.pairs(c.Metadata)
 	sum := sha256.Sum256(e)
+	*room = e
 	var h Content
 	h[0] = contentVersion
 	copy(h[1:], sum[:])
@@ -76,7 +84,7 @@ func AppendEntry(b []byte, en *Entry) []byte {
 	e.text(en.Source)
 	e.dates(en.TradeDate, en.SettleDate, en.EffectiveDate)
 	e.presence(en.Trade != nil, en.Account != nil, en.Define != nil)
-	for _, id := range []ID{en.Links.Trade, en.Links.Reverses, en.Links.Corrects, en.Links.ReplacedBy} {
+	for _, id := range [...]ID{en.Links.Trade, en.Links.Reverses, en.Links.Corrects, en.Links.ReplacedBy} {
 		e.uint(uint64(id))
 	}
 	e.uint(uint64(len(en.Postings)))
@@ -88,7 +96,7 @@ func AppendEntry(b []byte, en *Entry) []byte {
 	}
 	if en.Trade != nil {
 		e.trade(en.Trade)
-		for _, a := range []Amount{en.Trade.Gross, en.Trade.SECFee, en.Trade.TAFFee, en.Trade.Net} {
+		for _, a := range [...]Amount{en.Trade.Gross, en.Trade.SECFee, en.Trade.TAFFee, en.Trade.Net} {
 			e.amount(a)
 		}
 	}
@@ -175,6 +183,9 @@ func (e *encoder) amount(a Amount) {
 		return
 	}
 	zeros := byte(0)
+	if lo != 0 && lo%amountUnit == 0 { // whole units, the usual case
+		lo, zeros = lo/amountUnit, AmountScale
+	}
 	for lo != 0 && zeros < AmountScale && lo%10 == 0 {
 		lo /= 10
 		zeros++
@@ -222,7 +233,7 @@ func (e *encoder) trade(t *Trade) {
 	e.amount(t.Quantity)
 	e.amount(t.Price)
 	e.identifier(t.Instrument)
-	for _, s := range []string{t.Currency, t.Capacity, t.MIC, t.ExecMPID, t.ContraMPID, t.ContraClearingNum} {
+	for _, s := range [...]string{t.Currency, t.Capacity, t.MIC, t.ExecMPID, t.ContraMPID, t.ContraClearingNum} {
 		e.text(s)
 	}
 	e.ref(t.Target)

@@ -1,5 +1,5 @@
 // Package ledger is the domain of BK: what is booked, by which rules, and why something is refused. It knows neither Postgres nor
-// Kafka nor HTTP, and imports the standard library and decimals only.
+// Kafka nor HTTP, and imports the standard library only.
 //
 // A [Command] asks for one business event to be recorded. [Rules].Prepare checks its form, takes the hash of its content and lets
 // the [Rule] of its kind make the postings; the result, a [Draft], goes to the journal (package journal), which gives it its place

@@ -1,9 +1,6 @@
 package ledger
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // InstrumentKind tells securities from currencies; the ledger treats both alike.
 type InstrumentKind string
@@ -46,12 +43,6 @@ type Instrument struct {
 	Identifiers []Identifier
 }
 
-var (
-	currencyPattern   = regexp.MustCompile(`^[A-Z]{3}$`)
-	countryPattern    = regexp.MustCompile(`^[A-Z]{2,3}$`)
-	identifierPattern = regexp.MustCompile(`^[A-Za-z0-9./ _-]{1,32}$`)
-)
-
 // Currency is the instrument of an ISO 4217 code.
 func Currency(code string) Instrument {
 	return Instrument{Symbol: code, Kind: KindCurrency, Identifiers: []Identifier{{Type: ISO, Value: code}}}
@@ -84,7 +75,7 @@ func (id Identifier) check(field string) *Rejection {
 	if id.Value == "" {
 		return Reject(ReasonMissing, field+".value", "an identifier needs a value")
 	}
-	if !identifierPattern.MatchString(id.Value) {
+	if !madeOf(id.Value, 1, 32, letters|digits, "./ _-") {
 		return Reject(ReasonInvalid, field+".value", "%q is no identifier of 1 to 32 letters, digits and ./_- ", id.Value)
 	}
 	if id.Type == ISO {
@@ -96,7 +87,7 @@ func (id Identifier) check(field string) *Rejection {
 	if id.Country == "" {
 		return Reject(ReasonMissing, field+".country", "a %s needs its country", id.Type)
 	}
-	if !countryPattern.MatchString(id.Country) {
+	if !madeOf(id.Country, 2, 3, capitals, "") {
 		return Reject(ReasonInvalid, field+".country", "%q is no country code", id.Country)
 	}
 	if id.Currency == "" {
@@ -106,7 +97,7 @@ func (id Identifier) check(field string) *Rejection {
 }
 
 func checkCurrency(field, code string) *Rejection {
-	if !currencyPattern.MatchString(code) {
+	if !madeOf(code, 3, 3, capitals, "") {
 		return Reject(ReasonInvalid, field, "%q is no ISO 4217 currency code", code)
 	}
 	return nil

@@ -150,6 +150,9 @@ func (d *Desk) Currency(field, code string) (int64, *Rejection) {
 // resolveRefs replaces account codes by ids, so that the same account named in two ways is the same content.
 func (d *Desk) resolveRefs(c *Command) {
 	resolve := func(ref *AccountRef) {
+		if ref.Code == "" {
+			return
+		}
 		if a, ok := d.books.Account(*ref); ok {
 			*ref = AccountRef{ID: a.ID}
 		}

@@ -53,23 +53,29 @@ type Trade struct {
 	Net    Amount // the account's cash, signed
 }
 
-// tradeShape says what each kind of trade needs.
+// tradeShape says what a kind of trade needs.
 type tradeShape struct{ street, mic, contra, clearing, target bool }
 
-var tradeShapes = map[Kind]tradeShape{
-	KindExchangeTrade:   {street: true, mic: true},
-	KindBilateralTrade:  {street: true, contra: true, clearing: true},
-	KindAwayTrade:       {street: true, contra: true},
-	KindAllocationTrade: {target: true},
-	KindTransferTrade:   {target: true},
+func shapeOf(k Kind) (shape tradeShape, isTrade bool) {
+	switch k {
+	case KindExchangeTrade:
+		return tradeShape{street: true, mic: true}, true
+	case KindBilateralTrade:
+		return tradeShape{street: true, contra: true, clearing: true}, true
+	case KindAwayTrade:
+		return tradeShape{street: true, contra: true}, true
+	case KindAllocationTrade, KindTransferTrade:
+		return tradeShape{target: true}, true
+	}
+	return tradeShape{}, false
 }
 
 // IsTrade reports whether the kind books a trade.
-func (k Kind) IsTrade() bool { _, ok := tradeShapes[k]; return ok }
+func (k Kind) IsTrade() bool { _, ok := shapeOf(k); return ok }
 
 // normalizeTrade fills in defaults and checks the form of each field, in the order of the contract's table.
 func normalizeTrade(kind Kind, t *Trade) *Rejection {
-	shape := tradeShapes[kind]
+	shape, _ := shapeOf(kind)
 	if t.ExecutedAt.IsZero() {
 		return Reject(ReasonMissing, "trade.executed_at", "a trade needs its execution time")
 	}
@@ -111,7 +117,7 @@ func normalizeTrade(kind Kind, t *Trade) *Rejection {
 	if rej := t.checkParties(shape); rej != nil {
 		return rej
 	}
-	for _, a := range []struct {
+	for _, a := range [...]struct {
 		field  string
 		amount Amount
 	}{{"trade.quantity", t.Quantity}, {"trade.price", t.Price}, {"trade.commission", t.Commission}, {"trade.accrued", t.Accrued}} {
@@ -150,7 +156,7 @@ func (t *Trade) checkParties(shape tradeShape) *Rejection {
 	default:
 		return Reject(ReasonInvalid, "trade.capacity", "%q is none of agency, principal, mixed, riskless_principal", t.Capacity)
 	}
-	for _, p := range []struct {
+	for _, p := range [...]struct {
 		field, value string
 		needed       bool
 	}{
@@ -160,7 +166,7 @@ func (t *Trade) checkParties(shape tradeShape) *Rejection {
 		if p.value == "" && p.needed {
 			return Reject(ReasonMissing, p.field, "this kind of trade needs it")
 		}
-		if p.value != "" && !mpidPattern.MatchString(p.value) {
+		if p.value != "" && !madeOf(p.value, 1, MaxMPIDBytes, letters|digits, "") {
 			return Reject(ReasonInvalid, p.field, "%q is not 1 to %d letters and digits", p.value, MaxMPIDBytes)
 		}
 	}

@@ -1,15 +1,14 @@
 package ledger
 
 import (
+	"math/bits"
 	"strings"
-
-	"github.com/shopspring/decimal"
 )
 
 // tradeRules makes the rules for the five kinds of trade (bookkeeping: buy, sell, bilateral or away trade, allocation and transfer),
 // on a trade-date basis: everything the trade moves goes to the unsettled bucket of the two parties.
 func tradeRules() []Rule {
-	rules := make([]Rule, 0, len(tradeShapes))
+	var rules []Rule
 	for _, kind := range []Kind{KindExchangeTrade, KindBilateralTrade, KindAwayTrade, KindAllocationTrade, KindTransferTrade} {
 		rules = append(rules, Rule{Kind: kind, Post: postTrade})
 	}
@@ -22,14 +21,15 @@ func tradeRules() []Rule {
 //	account/u  +s q S    other/u  -s q S
 //	account/u  -s (g+i) - c - f $    other/u  +s (g+i) $    firm:commission +c $    liability:sec, liability:taf +f $
 func postTrade(c *Command, e *Entry, d *Desk) *Rejection {
-	t := c.Trade
+	t := e.Trade // the entry's own copy: what is worked out goes there
+	shape, _ := shapeOf(c.Kind)
 	account, rej := d.Account("trade.account", t.Account)
 	if rej != nil {
 		return rej
 	}
 	var other int64
 	switch {
-	case tradeShapes[c.Kind].target:
+	case shape.target:
 		if other, rej = d.Account("trade.target", t.Target); rej == nil && other == account {
 			rej = Reject(ReasonInvalid, "trade.target", "is the same account")
 		}
@@ -49,16 +49,13 @@ func postTrade(c *Command, e *Entry, d *Desk) *Rejection {
 	if rej != nil {
 		return rej
 	}
-	booked := *t
-	if rej := booked.price(c); rej != nil {
+	if rej := t.price(c.TradeDate, shape); rej != nil {
 		return rej
 	}
-	consideration := booked.Gross.Add(booked.Accrued)
-	shares := booked.Quantity
-	if booked.Direction == Sell {
+	consideration, shares := t.Gross.Add(t.Accrued), t.Quantity
+	if t.Direction == Sell {
 		consideration, shares = consideration.Neg(), shares.Neg()
 	}
-	e.Postings = make([]Posting, 0, 7)
 	post := func(account, instrument int64, bucket Bucket, quantity Amount) {
 		if !quantity.IsZero() {
 			e.Postings = append(e.Postings, Posting{account, instrument, bucket, quantity})
@@ -66,33 +63,32 @@ func postTrade(c *Command, e *Entry, d *Desk) *Rejection {
 	}
 	post(account, security, Unsettled, shares)
 	post(other, security, Unsettled, shares.Neg())
-	post(account, money, Unsettled, booked.Net)
+	post(account, money, Unsettled, t.Net)
 	post(other, money, Unsettled, consideration)
-	for _, charge := range []struct {
+	for _, charge := range [...]struct {
 		code   string
 		amount Amount
-	}{{CodeCommission, booked.Commission}, {CodeSECFee, booked.SECFee}, {CodeTAFFee, booked.TAFFee}} {
+	}{{CodeCommission, t.Commission}, {CodeSECFee, t.SECFee}, {CodeTAFFee, t.TAFFee}} {
 		if !charge.amount.IsZero() {
 			post(d.House(charge.code), money, Settled, charge.amount)
 		}
 	}
-	e.Trade = &booked
 	return nil
 }
 
 // price works out gross, fees and net.
-func (t *Trade) price(c *Command) *Rejection {
+func (t *Trade) price(day Date, shape tradeShape) *Rejection {
 	gross, err := t.Quantity.Mul(t.Price)
 	if err != nil {
 		return Reject(ReasonOutOfRange, "trade.price", "quantity times price has %s", err)
 	}
 	t.Gross, t.SECFee, t.TAFFee = gross, Amount{}, Amount{}
-	if t.Direction == Sell && tradeShapes[c.Kind].street {
+	if t.Direction == Sell && shape.street {
 		if !t.OmitSEC {
-			t.SECFee = secFees.on(c.TradeDate).fee(gross)
+			t.SECFee = secFees.on(day).fee(gross)
 		}
 		if !t.OmitTAF {
-			t.TAFFee = tafFees.on(c.TradeDate).fee(t.Quantity)
+			t.TAFFee = tafFees.on(day).fee(t.Quantity)
 		}
 	}
 	charges := t.Commission.Add(t.SECFee).Add(t.TAFFee)
@@ -107,25 +103,22 @@ func (t *Trade) price(c *Command) *Rejection {
 	return nil
 }
 
-// rate is a fee in force from a day on: a factor, and the most that one trade pays (zero: no cap).
+// rate is a fee in force from a day on: a factor in units of 10^-8, and the most that one trade pays (zero: no cap).
 type rate struct {
 	from   Date
-	factor decimal.Decimal
+	factor uint64
 	most   Amount
 }
 
 type rates []rate
 
-// The tables of bank-api, section 4: the SEC's fee on the gross amount of sales, and FINRA's trading activity fee on their shares.
+// The tables of bank-api, section 4: the SEC's fee on the gross amount of sales (17.40 and 27.80 dollars a million), and FINRA's trading
+// activity fee on their shares (0.000119 and 0.000166 dollars each).
 var (
-	secFees = rates{
-		{from: 20130525, factor: decimal.New(1740, -8)},
-		{from: 20240522, factor: decimal.New(2780, -8)},
-		{from: 20250514, factor: decimal.Zero},
-	}
+	secFees = rates{{from: 20130525, factor: 1740}, {from: 20240522, factor: 2780}, {from: 20250514}}
 	tafFees = rates{
-		{from: 20120701, factor: decimal.New(119, -6), most: MustAmount("5.95")},
-		{from: 20240101, factor: decimal.New(166, -6), most: MustAmount("8.30")},
+		{from: 20120701, factor: 11900, most: MustAmount("5.95")},
+		{from: 20240101, factor: 16600, most: MustAmount("8.30")},
 	}
 )
 
@@ -139,17 +132,23 @@ func (r rates) on(day Date) rate {
 	return rate{}
 }
 
-// fee is base × factor, rounded up to the cent, at most the cap.
+// fee is base × factor, rounded up to the cent, at most the cap. In units of 10^-18 the product has at most 28 + 5 digits, so 128 bits
+// hold it exactly; a cent is 10^16 of them.
 func (r rate) fee(base Amount) Amount {
-	if r.factor.IsZero() {
-		return Amount{}
+	const cent = 10_000_000_000_000_000
+	hi, lo := base.magnitude()
+	carry, low := bits.Mul64(lo, r.factor)
+	high := hi*r.factor + carry
+	whole, rest := high/cent, high%cent
+	cents, rest := bits.Div64(rest, low, cent)
+	if whole != 0 {
+		panic("ledger: a fee of more than 2^64 cents")
 	}
-	exact := decimal.NewFromBigInt(base.Unscaled(), -AmountScale).Mul(r.factor)
-	cents := exact.RoundUp(2)
-	fee, err := AmountFromUnscaled(cents.Shift(AmountScale).BigInt())
-	if err != nil {
-		panic("ledger: a fee is larger than what it is charged on: " + err.Error())
+	if rest != 0 {
+		cents++
 	}
+	hi, lo = bits.Mul64(cents, amountUnit/100)
+	fee := Amount{int64(hi), lo}
 	if !r.most.IsZero() && fee.Cmp(r.most) > 0 {
 		return r.most
 	}

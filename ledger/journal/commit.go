@@ -79,14 +79,10 @@ func (t *term) copyRows(ctx context.Context, conn *pgconn.PgConn, b *batch) erro
 // the filter up to the head), definitions and the head before the answers (a client reads its own writes).
 func (t *term) answer(b *batch) {
 	if len(b.entries) > 0 {
-		keys := make([]keyAt, 0, len(b.entries))
+		t.filter.add(b.rows.keys, b.seq)
 		for _, e := range b.entries {
-			if e.Key != "" {
-				keys = append(keys, keyAt{e.ID.Seq(), KeyHash(e.Key)})
-			}
 			t.j.directory.Apply(e)
 		}
-		t.filter.add(keys, b.seq)
 		t.j.defined.Store(b.seq)
 		t.j.tail.publish(b.entries, b.sizes)
 		t.j.metrics.appended(b)

@@ -46,11 +46,12 @@ func (f *keyFilter) add(keys []keyAt, upTo uint64) {
 	f.upTo = max(f.upTo, upTo)
 }
 
-// maybe gives those of the hashes that may be known, and the sequence number up to which the others are certainly not.
+// maybe keeps those of the hashes that may be known, and gives the sequence number up to which the others are certainly not.
 func (f *keyFilter) maybe(hashes []int64) (known []int64, upTo uint64) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	var data [8]byte
+	known = hashes[:0]
 	for _, h := range hashes {
 		binary.BigEndian.PutUint64(data[:], uint64(h))
 		for _, segment := range f.segments {

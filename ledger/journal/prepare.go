@@ -101,60 +101,63 @@ type tradesFound struct {
 // find asks Postgres for all keys that the filter does not rule out and for all trades, in two or three queries a group, and in none
 // for a group of new keys.
 func (j *Journal) find(ctx context.Context, p *Pending) (map[string]*ledger.Entry, tradesFound, error) {
-	keys := make(map[string]bool, len(p.items))
 	hashes := make([]int64, 0, len(p.items))
-	var seqs []int64
-	var targetKeys []string
-	need := func(key string) {
-		if key != "" && !keys[key] {
-			keys[key] = true
-			hashes = append(hashes, KeyHash(key))
-		}
-	}
+	var targets []*ledger.Target
 	for i := range p.items {
 		if p.items[i].settled {
 			continue
 		}
 		c := p.items[i].draft.Command
-		need(c.Key)
-		if target := targetOf(c); target == nil {
-			continue
-		} else if target.Key != "" {
-			need(target.Key)
-			targetKeys = append(targetKeys, target.Key)
-		} else if target.Trade.Shard() == j.cfg.Shard {
+		if c.Key != "" {
+			hashes = append(hashes, KeyHash(c.Key))
+		}
+		if target := targetOf(c); target != nil {
+			targets = append(targets, target)
+			if target.Key != "" {
+				hashes = append(hashes, KeyHash(target.Key))
+			}
+		}
+	}
+	if filter := j.filter.Load(); filter != nil {
+		var upTo uint64
+		hashes, upTo = filter.maybe(hashes)
+		p.asOf = min(p.asOf, upTo)
+	}
+	if len(hashes) == 0 && targets == nil {
+		return nil, tradesFound{}, nil
+	}
+	known, err := j.store.byKeyHashes(ctx, hashes)
+	if err != nil {
+		return nil, tradesFound{}, fmt.Errorf("%w: look up keys: %w", ErrUnavailable, err)
+	}
+	trades, err := j.findTrades(ctx, targets, known)
+	if err != nil {
+		return nil, tradesFound{}, fmt.Errorf("%w: look up trades: %w", ErrUnavailable, err)
+	}
+	return known, trades, nil
+}
+
+// findTrades gives the committed ones of the trades that commands act on, with all that happened to them.
+func (j *Journal) findTrades(ctx context.Context, targets []*ledger.Target, known map[string]*ledger.Entry) (found tradesFound, err error) {
+	var seqs []int64
+	for _, target := range targets {
+		if target.Key == "" && target.Trade.Shard() == j.cfg.Shard {
 			seqs = append(seqs, int64(target.Trade.Seq()))
 		}
 	}
-	maybe := hashes
-	if filter := j.filter.Load(); filter != nil {
-		var upTo uint64
-		maybe, upTo = filter.maybe(hashes)
-		p.asOf = min(p.asOf, upTo)
-	}
-	fail := func(err error) (map[string]*ledger.Entry, tradesFound, error) {
-		return nil, tradesFound{}, fmt.Errorf("%w: look up keys and trades: %w", ErrUnavailable, err)
-	}
-	known, err := j.store.byKeys(ctx, keys, maybe)
-	if err != nil {
-		return fail(err)
-	}
-	var trades tradesFound
-	if trades.bySeq, err = j.store.bySeqs(ctx, seqs); err != nil {
-		return fail(err)
+	if found.bySeq, err = j.store.bySeqs(ctx, seqs); err != nil {
+		return found, err
 	}
 	var booked []*ledger.Entry
-	for _, e := range trades.bySeq {
-		booked = append(booked, e)
-	}
-	for _, key := range targetKeys {
-		if e := known[key]; e != nil {
+	for _, target := range targets {
+		e := known[target.Key]
+		if target.Key == "" {
+			e = found.bySeq[target.Trade.Seq()]
+		}
+		if e != nil && e.Kind.IsTrade() {
 			booked = append(booked, e)
 		}
 	}
-	booked = slices.DeleteFunc(booked, func(e *ledger.Entry) bool { return !e.Kind.IsTrade() })
-	if trades.lives, err = j.store.lives(ctx, booked); err != nil {
-		return fail(err)
-	}
-	return known, trades, nil
+	found.lives, err = j.store.lives(ctx, booked)
+	return found, err
 }

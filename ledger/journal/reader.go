@@ -149,7 +149,7 @@ func (j *Journal) EntriesBySeq(ctx context.Context, seqs []uint64) ([]*ledger.En
 
 // EntryByKey gives an entry by its idempotency key, or ErrNotFound.
 func (j *Journal) EntryByKey(ctx context.Context, key string) (*ledger.Entry, error) {
-	found, err := j.store.byKeys(ctx, map[string]bool{key: true}, []int64{KeyHash(key)})
+	found, err := j.store.byKeyHashes(ctx, []int64{KeyHash(key)})
 	if err != nil {
 		return nil, err
 	}

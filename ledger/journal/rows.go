@@ -12,22 +12,28 @@ type rows struct {
 	shard uint16
 	buf   []byte
 	count int
+	keys  []keyAt
 }
+
+// rowsMark is a place in rows to rewind to.
+type rowsMark struct{ length, count, keys int }
 
 var copyHeader = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")
 
 const copyRows = `COPY bk.journal (shard, seq, epoch, key_hash, subject, hash, payload) FROM STDIN (FORMAT binary)`
 
 func (r *rows) reset() {
-	r.buf, r.count = append(r.buf[:0], copyHeader...), 0
+	r.buf, r.count, r.keys = append(r.buf[:0], copyHeader...), 0, r.keys[:0]
 }
 
 // bytes gives the whole stream; nothing may be added after.
 func (r *rows) bytes() []byte { return append(r.buf, 0xff, 0xff) }
 
 // mark and rewind take back what was added since.
-func (r *rows) mark() (int, int)         { return len(r.buf), r.count }
-func (r *rows) rewind(length, count int) { r.buf, r.count = r.buf[:length], count }
+func (r *rows) mark() rowsMark { return rowsMark{len(r.buf), r.count, len(r.keys)} }
+func (r *rows) rewind(m rowsMark) {
+	r.buf, r.count, r.keys = r.buf[:m.length], m.count, r.keys[:m.keys]
+}
 
 // add appends an entry that has its id and epoch, and gives its chain hash and the size of its payload.
 func (r *rows) add(prev [32]byte, e *ledger.Entry) (hash [32]byte, size int) {
@@ -36,6 +42,7 @@ func (r *rows) add(prev [32]byte, e *ledger.Entry) (hash [32]byte, size int) {
 	if e.Key != "" {
 		keyHash = KeyHash(e.Key)
 		row.KeyHash = &keyHash
+		r.keys = append(r.keys, keyAt{row.Seq, keyHash})
 	}
 	if s, ok := SubjectOf(e); ok {
 		subject = s

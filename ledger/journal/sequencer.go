@@ -94,14 +94,18 @@ func (s *sequencer) seal() *batch {
 
 // decide settles a group of commands: its entries go into the batch, or it is answered at once where nothing has to be waited for.
 func (s *sequencer) decide(ctx context.Context, p *Pending) {
-	s.j.metrics.queueWait.Observe(time.Since(p.queuedAt).Seconds())
+	now := time.Now()
+	s.j.metrics.queueWait.Observe(now.Sub(p.queuedAt).Seconds())
+	if now = now.UTC().Truncate(time.Microsecond); now.After(s.lastTime) {
+		s.lastTime = now
+	}
 	if p.asOf+1 < s.window.start { // the caller took its time: what it knows is too old
 		if err := s.j.lookUp(ctx, p); err != nil {
 			p.fail(err)
 			return
 		}
 	}
-	length, count := s.batch.rows.mark()
+	mark := s.batch.rows.mark()
 	from, first, hash := len(s.batch.entries), s.next, s.hash
 	pending := false
 	head, _, _ := s.j.tail.position()
@@ -111,7 +115,7 @@ func (s *sequencer) decide(ctx context.Context, p *Pending) {
 			p.outcomes[i] = s.decideItem(it, p.outcomes[i])
 		}
 		if p.outcomes[i].Err != nil && p.atomic {
-			s.rewind(from, length, count, first, hash)
+			s.rewind(from, mark, first, hash)
 			p.rejectGroup()
 			s.j.metrics.count(p)
 			p.finish()
@@ -134,14 +138,14 @@ func uncommitted(o Outcome, head uint64) bool {
 }
 
 // rewind takes back what a group has put into the batch.
-func (s *sequencer) rewind(from, length, count int, first uint64, hash [32]byte) {
+func (s *sequencer) rewind(from int, mark rowsMark, first uint64, hash [32]byte) {
 	for _, e := range s.batch.entries[from:] {
 		if e.Account != nil || e.Define != nil {
 			s.j.directory.Release(e)
 		}
 	}
 	s.batch.entries, s.batch.sizes = s.batch.entries[:from], s.batch.sizes[:from]
-	s.batch.rows.rewind(length, count)
+	s.batch.rows.rewind(mark)
 	s.window.truncate(first)
 	s.next, s.hash = first, hash
 }
@@ -241,9 +245,6 @@ func (s *sequencer) life(it *item) ledger.Life {
 
 // append gives the entry its place.
 func (s *sequencer) append(e *ledger.Entry) {
-	if now := time.Now().UTC().Truncate(time.Microsecond); now.After(s.lastTime) {
-		s.lastTime = now
-	}
 	e.ID, e.Epoch, e.BookedAt = ledger.MakeID(s.j.cfg.Shard, s.next), s.t.epoch, s.lastTime
 	if e.Kind.IsTrade() {
 		e.Links.Trade = e.ID

@@ -142,16 +142,14 @@ func (s *store) scanKeys(ctx context.Context, after, head uint64, add func(keys 
 	return nil
 }
 
-// byKeys gives the entries that have one of the keys.
-func (s *store) byKeys(ctx context.Context, keys map[string]bool, hashes []int64) (map[string]*ledger.Entry, error) {
-	found := map[string]*ledger.Entry{}
+// byKeyHashes gives the entries whose keys have one of the hashes, by key.
+func (s *store) byKeyHashes(ctx context.Context, hashes []int64) (map[string]*ledger.Entry, error) {
 	if len(hashes) == 0 {
-		return found, nil
+		return nil, nil
 	}
+	found := make(map[string]*ledger.Entry, len(hashes))
 	err := s.each(ctx, `key_hash = ANY($2)`, []any{hashes}, func(e *ledger.Entry, _ int) error {
-		if keys[e.Key] {
-			found[e.Key] = e
-		}
+		found[e.Key] = e
 		return nil
 	})
 	return found, err
@@ -159,10 +157,10 @@ func (s *store) byKeys(ctx context.Context, keys map[string]bool, hashes []int64
 
 // bySeqs gives entries by sequence number; those that are not there are left out.
 func (s *store) bySeqs(ctx context.Context, seqs []int64) (map[uint64]*ledger.Entry, error) {
-	found := make(map[uint64]*ledger.Entry, len(seqs))
 	if len(seqs) == 0 {
-		return found, nil
+		return nil, nil
 	}
+	found := make(map[uint64]*ledger.Entry, len(seqs))
 	err := s.each(ctx, `seq = ANY($2)`, []any{seqs}, func(e *ledger.Entry, _ int) error {
 		found[e.ID.Seq()] = e
 		return nil
@@ -172,10 +170,10 @@ func (s *store) bySeqs(ctx context.Context, seqs []int64) (map[uint64]*ledger.En
 
 // lives adds to the bookings of trades all later entries about them, in order.
 func (s *store) lives(ctx context.Context, booked []*ledger.Entry) (map[ledger.ID]ledger.Life, error) {
-	lives := make(map[ledger.ID]ledger.Life, len(booked))
 	if len(booked) == 0 {
-		return lives, nil
+		return nil, nil
 	}
+	lives := make(map[ledger.ID]ledger.Life, len(booked))
 	subjects := make([]int64, len(booked))
 	for i, e := range booked {
 		lives[e.ID] = ledger.Life{e}

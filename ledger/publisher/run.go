@@ -89,8 +89,22 @@ func (r *run) publish(ctx context.Context, s *session, b *batch) error {
 		}
 	})
 	defer stop()
-	return s.publish(txnCtx, b)
+
+	// The Kafka client tries again by itself until txnCtx ends. Who watches should know sooner.
+	stalled := make(chan struct{})
+	stall := time.AfterFunc(stallAfter, func() {
+		defer close(stalled)
+		r.enter(ctx, Down, fmt.Errorf("publishing %s takes longer than %v", b, stallAfter))
+	})
+	err := s.publish(txnCtx, b)
+	if !stall.Stop() {
+		<-stalled // so that what comes next is the last word
+	}
+	return err
 }
+
+// stallAfter is how long a transaction may take until the state is [Down]. Usual are milliseconds.
+const stallAfter = 3 * time.Second
 
 // prepare reads the journal behind a sequence number and hands over batches, until an error. It runs beside the transaction of the
 // batch before: reading and encoding take about as long as Kafka does.
