@@ -2,7 +2,6 @@ package migrations
 
 import (
 	"context"
-	"embed"
 	"io/fs"
 	"os"
 	"strings"
@@ -186,8 +185,7 @@ func TestFingerprintIsOfTheFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var source embed.FS = files
-	embeddedFiles, err := fs.Glob(source, "sql/*.sql")
+	embeddedFiles, err := fs.Glob(files, "sql/*.sql")
 	if err != nil || len(embeddedFiles) != len(onDisk) {
 		t.Errorf("embedded %v, on disk %v, %v", embeddedFiles, onDisk, err)
 	}

@@ -20,8 +20,9 @@ type Config struct {
 	Shard       uint16
 	Projections []Projection
 
-	// MaxChunkEntries and MaxChunkPostings bound what is folded and stored in one transaction: 8,192 and 65,536 unless told. An
-	// entry with more postings is a chunk of its own.
+	// MaxChunkEntries and MaxChunkPostings bound what is folded and stored in one transaction: 32,768 and 196,608 unless told. An
+	// entry with more postings is a chunk of its own. Chunks are as large as what is waiting; the larger, the fewer rows are written
+	// for an entry.
 	MaxChunkEntries  int
 	MaxChunkPostings int
 	// ChunkTimeout bounds the transaction of a chunk, so that a dead connection is noticed: a minute unless told.
@@ -39,6 +40,7 @@ type Config struct {
 const (
 	minBackoff = 20 * time.Millisecond
 	pollEvery  = 10 * time.Millisecond // of the checkpoint, where another process moves it
+	readAtOnce = 2048                  // entries; what is in memory at a time, however large the chunk
 )
 
 var namePattern = regexp.MustCompile(`^[a-z][a-z_]{0,30}$`)
@@ -46,10 +48,10 @@ var namePattern = regexp.MustCompile(`^[a-z][a-z_]{0,30}$`)
 // WithDefaults fills in what was left out.
 func (c Config) WithDefaults() Config {
 	if c.MaxChunkEntries == 0 {
-		c.MaxChunkEntries = 8192
+		c.MaxChunkEntries = 32768
 	}
 	if c.MaxChunkPostings == 0 {
-		c.MaxChunkPostings = 65536
+		c.MaxChunkPostings = 196608
 	}
 	if c.ChunkTimeout == 0 {
 		c.ChunkTimeout = time.Minute
@@ -98,9 +100,12 @@ func (c Config) Validate() error {
 	if c.MaxChunkPostings < 1 || c.MaxChunkPostings > 1<<20 {
 		wrong("max chunk postings: %d is not between 1 and %d", c.MaxChunkPostings, 1<<20)
 	}
-	for name, d := range map[string]time.Duration{"chunk timeout": c.ChunkTimeout, "grace": c.Grace, "max backoff": c.MaxBackoff} {
-		if d < 0 {
-			wrong("%s: %s is below zero", name, d)
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"chunk timeout", c.ChunkTimeout}, {"grace", c.Grace}, {"max backoff", c.MaxBackoff}} {
+		if d.value < 0 {
+			wrong("%s: %s is below zero", d.name, d.value)
 		}
 	}
 	return errors.Join(errs...)

@@ -17,7 +17,9 @@ type metrics struct {
 
 func newMetrics(r *Runner, reg prometheus.Registerer) (*metrics, error) {
 	label := []string{"projection"}
-	desc := func(name, help string) *prometheus.Desc { return prometheus.NewDesc("bk_projection_"+name, help, label, nil) }
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("bk_projection_"+name, help, label, nil)
+	}
 	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "bk_projection_" + name, Help: help, Buckets: buckets}, label)
 	}

@@ -14,7 +14,7 @@ import (
 type Progress func(done, total uint64)
 
 // Rebuild folds a projection anew, beside the generation that is read, and puts the new one in its place once it has caught up.
-// Errors of Postgres and of the journal are retried for as long as ctx allows. If ctx ends first, or the fold meets a fault, what
+// Once begun, errors of Postgres and of the journal are retried for as long as ctx allows. If ctx ends first, or the fold meets a fault, what
 // was built is given up and the old generation stays. progress may be nil. [ErrUnknown], [ErrRebuilding], [ErrSuperseded].
 func (r *Runner) Rebuild(ctx context.Context, name string, progress Progress) error {
 	l, err := r.lane(name)
@@ -191,6 +191,9 @@ func (w *worker) swap(ctx context.Context) (done bool, err error) {
 		}
 		if found && active.Checkpoint.Seq > w.g.Checkpoint.Seq+uint64(w.r.cfg.MaxChunkEntries) {
 			return nil
+		}
+		if err := tune(ctx, tx); err != nil {
+			return err
 		}
 		for found && w.to.Seq < active.Checkpoint.Seq {
 			if n, err := w.collect(ctx, int(active.Checkpoint.Seq-w.to.Seq)); err != nil {

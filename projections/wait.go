@@ -29,9 +29,11 @@ func (p *progress) change(do func()) {
 	p.changed = make(chan struct{})
 }
 
-func (p *progress) enter(at Checkpoint) { p.change(func() { p.running, p.at, p.fault = true, at, nil }) }
-func (p *progress) leave()              { p.change(func() { p.running = false }) }
-func (p *progress) stop(f *Fault)       { p.change(func() { p.running, p.fault = false, f }) }
+func (p *progress) enter(at Checkpoint) {
+	p.change(func() { p.running, p.at, p.fault = true, at, nil })
+}
+func (p *progress) leave()        { p.change(func() { p.running = false }) }
+func (p *progress) stop(f *Fault) { p.change(func() { p.running, p.fault = false, f }) }
 
 func (p *progress) setTrouble(text string) {
 	p.mu.Lock()

@@ -20,7 +20,7 @@ type worker struct {
 	fold  Fold
 	ahead []*ledger.Entry // read, and not folded yet
 	to    Checkpoint      // of the last entry folded
-	begun time.Time       // of folding the chunk in hand
+	took  time.Duration   // to fold the chunk in hand
 }
 
 // snapshot is a transaction in which all reads see the same moment.
@@ -77,7 +77,7 @@ func (w *worker) step(ctx context.Context) (int, error) {
 	begun := time.Now()
 	err = pgx.BeginFunc(ctx, w.r.cfg.Pool, func(tx pgx.Tx) error {
 		// A crash of the server may undo the last moments. The checkpoint goes back with the rows, and they are folded again.
-		if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off`); err != nil {
+		if err := tune(ctx, tx, "synchronous_commit"); err != nil {
 			return err
 		}
 		return w.store(ctx, tx)
@@ -85,9 +85,22 @@ func (w *worker) step(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("store entries %d to %d in projection %s: %w", w.g.Checkpoint.Seq+1, w.to.Seq, w.p.Name(), err)
 	}
-	w.r.metrics.chunk(w.p.Name(), n, begun.Sub(w.begun), time.Since(begun))
+	w.r.metrics.chunk(w.p.Name(), n, w.took, time.Since(begun))
 	w.g.Checkpoint = w.to
 	return n, nil
+}
+
+// byIndex are the planner's other ways to find the rows that a chunk updates. A table that is young, as every generation's is at
+// first, has no statistics, and reading all of it to update a few rows then looks cheap, and stays the plan while the table grows.
+var byIndex = []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"}
+
+// tune switches settings off for the transaction, and those of byIndex.
+func tune(ctx context.Context, tx pgx.Tx, settings ...string) error {
+	_, err := tx.Exec(ctx, `SELECT set_config(name, 'off', true) FROM unnest($1::text[]) AS name`, append(settings, byIndex...))
+	if err != nil {
+		return fmt.Errorf("set the transaction up: %w", err)
+	}
+	return nil
 }
 
 // store writes what was folded. The caller takes over the checkpoint once the transaction has committed.
@@ -100,33 +113,46 @@ func (w *worker) store(ctx context.Context, tx pgx.Tx) error {
 
 // collect folds up to limit entries that are waiting, fewer where they have many postings, and gives their number.
 func (w *worker) collect(ctx context.Context, limit int) (n int, err error) {
-	if len(w.ahead) == 0 {
-		if w.ahead, err = w.r.cfg.Source.Read(ctx, w.to.Seq, limit); err != nil {
-			return 0, fmt.Errorf("read the journal after %d: %w", w.to.Seq, err)
-		}
-	}
-	w.begun = time.Now()
+	w.took = 0
 	defer func() {
 		// A fold that panics has met something that it was sure can't be.
 		if v := recover(); v != nil {
 			n, err = 0, w.fault(w.to.Seq+1, fmt.Errorf("panic: %v", v))
 		}
 	}()
-	postings := 0
-	for n < min(limit, len(w.ahead)) {
-		e := w.ahead[n]
-		if e.ID != ledger.MakeID(w.r.cfg.Shard, w.to.Seq+1) {
-			return 0, w.fault(w.to.Seq+1, fmt.Errorf("the journal gives shard %d, sequence %d there", e.ID.Shard(), e.ID.Seq()))
+	for postings := 0; n < limit; {
+		if len(w.ahead) == 0 {
+			if w.ahead, err = w.r.cfg.Source.Read(ctx, w.to.Seq, min(limit-n, readAtOnce)); err != nil {
+				return 0, fmt.Errorf("read the journal after %d: %w", w.to.Seq, err)
+			}
+			if len(w.ahead) == 0 {
+				break
+			}
 		}
-		if postings += len(e.Postings); n > 0 && postings > w.r.cfg.MaxChunkPostings {
-			break
+		begun := time.Now()
+		for len(w.ahead) > 0 && n < limit {
+			if postings += len(w.ahead[0].Postings); n > 0 && postings > w.r.cfg.MaxChunkPostings {
+				limit = n
+				break
+			}
+			if err := w.add(w.ahead[0]); err != nil {
+				return 0, w.fault(w.to.Seq+1, err)
+			}
+			w.ahead = w.ahead[1:]
+			n++
 		}
-		if err := w.fold.Add(e); err != nil {
-			return 0, w.fault(w.to.Seq+1, err)
-		}
-		w.to = Checkpoint{Seq: e.ID.Seq(), Hash: e.Hash, BookedAt: e.BookedAt}
-		n++
+		w.took += time.Since(begun)
 	}
-	w.ahead = w.ahead[n:]
 	return n, nil
+}
+
+func (w *worker) add(e *ledger.Entry) error {
+	if e.ID != ledger.MakeID(w.r.cfg.Shard, w.to.Seq+1) {
+		return fmt.Errorf("the journal gives shard %d, sequence %d there", e.ID.Shard(), e.ID.Seq())
+	}
+	if err := w.fold.Add(e); err != nil {
+		return err
+	}
+	w.to = Checkpoint{Seq: e.ID.Seq(), Hash: e.Hash, BookedAt: e.BookedAt}
+	return nil
 }

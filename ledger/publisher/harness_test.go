@@ -61,7 +61,7 @@ func (m *memory) append(entries ...*ledger.Entry) {
 			last = m.entries[n-1].Hash
 		}
 		e.ID = ledger.MakeID(m.shard, uint64(len(m.entries))+1)
-		e.BookedAt = time.Unix(1_800_000_000, 0).Add(time.Duration(e.ID.Seq()) * 1234567 * time.Nanosecond).UTC().Truncate(time.Microsecond)
+		e.BookedAt = time.Unix(1_700_000_000, 0).Add(time.Duration(e.ID.Seq()) * 1234567 * time.Nanosecond).UTC().Truncate(time.Microsecond)
 		e.Epoch = 1
 		e.Hash = sha256.Sum256(ledger.AppendEntry(last[:], e))
 		m.entries = append(m.entries, e)
@@ -212,9 +212,9 @@ func (r *running) gone() bool {
 
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not %s after 2 minutes", what)
+			t.Fatalf("not %s after 90 seconds", what)
 		}
 	}
 }

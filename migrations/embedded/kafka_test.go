@@ -79,7 +79,8 @@ const txnSize = 2*eventPartitions + 1
 
 func newProducer(t *testing.T, addr, txid string) *kgo.Client {
 	t.Helper()
-	return newClient(t, addr, kgo.TransactionalID(txid), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionTimeout(time.Minute))
+	return newClient(t, addr, kgo.TransactionalID(txid), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionTimeout(time.Minute),
+		kgo.RetryBackoffFn(func(int) time.Duration { return 20 * time.Millisecond }))
 }
 
 // produceTxn returns nil if, and only if, the commit was acknowledged.
@@ -110,6 +111,7 @@ func readTxns(t *testing.T, addr string) map[int]bool {
 	defer cancel()
 	c := newClient(t, addr, kgo.ConsumeTopics(eventsTopic, checkpointTopic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	defer c.Close() // it takes its leave of the broker, and waits for it once that is gone
 	ends, err := kadm.NewClient(c).ListCommittedOffsets(ctx, eventsTopic, checkpointTopic)
 	if err != nil {
 		t.Fatal(err)
@@ -339,12 +341,11 @@ func cutPidsLog(t *testing.T, dir string, entries int) {
 // An open transaction must be refused to the client that still holds it, not believed done.
 func TestKafkaFencesOpenTransaction(t *testing.T) {
 	t.Parallel()
-	var p *kgo.Client
 	from := t.TempDir()
 	k := startKafka(t, embedded.KafkaConfig{Dir: from})
 	addr := k.Addr()
 	createTopics(t, addr)
-	p = newProducer(t, addr, "publisher")
+	p := newProducer(t, addr, "publisher")
 	mustProduce(t, p, 1)
 	if err := p.BeginTransaction(); err != nil {
 		t.Fatal(err)

@@ -22,12 +22,7 @@ import (
 // any PG* variable of ours and without a locale (errors in English: some are
 // recognised by their text).
 func (h home) command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	var cmd *exec.Cmd
-	if ctx != nil {
-		cmd = exec.CommandContext(ctx, program, args...)
-	} else {
-		cmd = exec.Command(program, args...)
-	}
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = "/" // ours may be closed to the user, and a lent capability only counts from the exec on
 	cmd.Env = []string{"PATH=" + filepath.Dir(program) + ":/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", "TZ=UTC"}
 	cmd.SysProcAttr = h.user.attr()

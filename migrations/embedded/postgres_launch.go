@@ -71,7 +71,7 @@ func (p *Postgres) launchOnce(ctx context.Context, bin binaries) error {
 	}
 	defer log.Close() // the server has its own descriptor: no pipe of ours that breaks when we are killed
 
-	cmd := p.home.command(nil, bin.postgres, "-D", p.home.data,
+	cmd := p.home.command(context.Background(), bin.postgres, "-D", p.home.data,
 		// On the command line, so that nothing in the folder can open the server to the network.
 		"-c", "listen_addresses=127.0.0.1",
 		"-c", "port="+strconv.Itoa(p.port),

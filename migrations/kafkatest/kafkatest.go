@@ -1,6 +1,7 @@
 package kafkatest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -196,17 +197,10 @@ func awaitReady(ctx context.Context, addr string, gone <-chan struct{}) error {
 		case <-gone:
 			return fmt.Errorf("the broker at %s ended while it started", addr)
 		case <-ctx.Done():
-			return fmt.Errorf("the broker at %s doesn't answer: %w", addr, cmpErr(err, ctx.Err()))
+			return fmt.Errorf("the broker at %s doesn't answer: %w", addr, cmp.Or(err, ctx.Err()))
 		case <-tick.C:
 		}
 	}
-}
-
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
 }
 
 func showLogOnFailure(t testing.TB, p *process) {

@@ -90,8 +90,8 @@ func wantTxns(t *testing.T, b *kafkatest.Broker, topic string, ns ...int) {
 
 func TestNew(t *testing.T) {
 	t.Parallel()
-	for range 2 {
-		t.Run("", func(t *testing.T) {
+	for _, name := range []string{"one", "two"} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			topic := strings.ReplaceAll(t.Name(), "/", "_")
 			b := kafkatest.New(t)

@@ -123,7 +123,7 @@ func (p *process) logTail() string {
 // end it could wait for. The shell reads a pipe that nobody writes to and that the kernel closes with us.
 func removeAfterUs(dir string) error {
 	cmd := exec.Command("sh", "-c", `cat; sleep 1; rm -rf -- "$0"`, dir) // the second is for the broker, which dies at the same time
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}               // an interrupt from the terminal isn't for it
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}                // an interrupt from the terminal isn't for it
 	if _, err := cmd.StdinPipe(); err != nil {
 		return err
 	}

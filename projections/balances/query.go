@@ -1,6 +1,7 @@
 package balances
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,12 +32,11 @@ func NewReader(runner *projections.Runner) *Reader { return &Reader{runner} }
 
 // Query asks for a page of balances, ordered by account and instrument.
 type Query struct {
-	Account    int64           // 0 for all
-	Instrument int64           // 0 for all
-	NonZero    bool            // leaves out balances that are 0 in both buckets
-	After      projections.Key // the last row seen; zero for the first page
-	Limit      int             // 1 to [MaxLimit] rows
-	AtLeast    uint64          // waits until the entry of this sequence number is in
+	Account int64           // 0 for all
+	NonZero bool            // leaves out balances that are 0 in both buckets
+	After   projections.Key // the last row seen; zero for the first page
+	Limit   int             // 1 to [MaxLimit] rows
+	AtLeast uint64          // waits until the entry of this sequence number is in
 }
 
 // Row is one balance.
@@ -78,17 +78,13 @@ func (r *Reader) Balances(ctx context.Context, q Query) (page Page, err error) {
 // extend adds the rows that follow, and gives how many it looked at.
 func (page *Page) extend(ctx context.Context, tx pgx.Tx, g projections.Generation, q Query) (scanned int, err error) {
 	batch := max(q.Limit-len(page.Rows), 100) + 1
-	where, args := []string{"(account, instrument) > ($1, $2)"}, []any{page.Next.Account, page.Next.Instrument, batch}
+	where, args := "(account, instrument) > ($1, $2)", []any{page.Next.Account, page.Next.Instrument, batch}
 	if q.Account != 0 {
+		where += " AND account = $4"
 		args = append(args, q.Account)
-		where = append(where, fmt.Sprintf("account = $%d", len(args)))
-	}
-	if q.Instrument != 0 {
-		args = append(args, q.Instrument)
-		where = append(where, fmt.Sprintf("instrument = $%d", len(args)))
 	}
 	rows, err := tx.Query(ctx, `SELECT account, instrument, unsettled::text, settled::text FROM `+g.Table(Name)+
-		` WHERE `+strings.Join(where, " AND ")+` ORDER BY account, instrument LIMIT $3`, args...)
+		` WHERE `+where+` ORDER BY account, instrument LIMIT $3`, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -155,7 +151,7 @@ func (r *Reader) TrialBalance(ctx context.Context, atLeast uint64, class func(ac
 			trial.Lines = append(trial.Lines, *l)
 		}
 		slices.SortFunc(trial.Lines, func(a, b TrialLine) int {
-			if c := projections.Key.Compare(projections.Key{Account: a.Instrument}, projections.Key{Account: b.Instrument}); c != 0 {
+			if c := cmp.Compare(a.Instrument, b.Instrument); c != 0 {
 				return c
 			}
 			return strings.Compare(a.Class, b.Class)

@@ -170,7 +170,13 @@ type ProjectionStatus struct {
 	// The last entry that is folded in.
 	Sequence int64 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// How many entries it is behind the head.
-	Lag           int64 `protobuf:"varint,4,opt,name=lag,proto3" json:"lag,omitempty"`
+	Lag int64 `protobuf:"varint,4,opt,name=lag,proto3" json:"lag,omitempty"`
+	// This server is the one that keeps it up to date.
+	Running bool `protobuf:"varint,5,opt,name=running,proto3" json:"running,omitempty"`
+	// A rebuild is under way, in any server, and has come to this sequence; 0: none.
+	Building int64 `protobuf:"varint,6,opt,name=building,proto3" json:"building,omitempty"`
+	// What holds it up: an entry that can't be folded, or a passing error; empty if nothing.
+	Trouble       string `protobuf:"bytes,7,opt,name=trouble,proto3" json:"trouble,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -231,6 +237,27 @@ func (x *ProjectionStatus) GetLag() int64 {
 		return x.Lag
 	}
 	return 0
+}
+
+func (x *ProjectionStatus) GetRunning() bool {
+	if x != nil {
+		return x.Running
+	}
+	return false
+}
+
+func (x *ProjectionStatus) GetBuilding() int64 {
+	if x != nil {
+		return x.Building
+	}
+	return 0
+}
+
+func (x *ProjectionStatus) GetTrouble() string {
+	if x != nil {
+		return x.Trouble
+	}
+	return ""
 }
 
 // PublisherStatus shows how far the publisher is.
@@ -798,12 +825,15 @@ const file_bk_v1_admin_proto_rawDesc = "" +
 	"\x05epoch\x18\x04 \x01(\x03R\x05epoch\x12\x12\n" +
 	"\x04head\x18\x05 \x01(\tR\x04head\x129\n" +
 	"\vprojections\x18\x06 \x03(\v2\x17.bk.v1.ProjectionStatusR\vprojections\x124\n" +
-	"\tpublisher\x18\a \x01(\v2\x16.bk.v1.PublisherStatusR\tpublisher\"n\n" +
+	"\tpublisher\x18\a \x01(\v2\x16.bk.v1.PublisherStatusR\tpublisher\"\xbe\x01\n" +
 	"\x10ProjectionStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x1a\n" +
 	"\bsequence\x18\x03 \x01(\x03R\bsequence\x12\x10\n" +
-	"\x03lag\x18\x04 \x01(\x03R\x03lag\"?\n" +
+	"\x03lag\x18\x04 \x01(\x03R\x03lag\x12\x18\n" +
+	"\arunning\x18\x05 \x01(\bR\arunning\x12\x1a\n" +
+	"\bbuilding\x18\x06 \x01(\x03R\bbuilding\x12\x18\n" +
+	"\atrouble\x18\a \x01(\tR\atrouble\"?\n" +
 	"\x0fPublisherStatus\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x10\n" +
 	"\x03lag\x18\x02 \x01(\x03R\x03lag\"\x0f\n" +

@@ -252,7 +252,7 @@ type Entry struct {
 	Links *Links `protobuf:"bytes,12,opt,name=links,proto3" json:"links,omitempty"`
 	// 2 to 1000 postings; none in definitions.
 	Postings []*Posting `protobuf:"bytes,13,rep,name=postings,proto3" json:"postings,omitempty"`
-	// On trades: the trade as booked; on cancels: the cancelled trade. As it stood right after this entry.
+	// On trades: the trade as booked; on cancels: the cancelled trade, without its type. As it stood right after this entry.
 	Trade *TradeRecord `protobuf:"bytes,14,opt,name=trade,proto3" json:"trade,omitempty"`
 	// On account.open: the account that was opened.
 	Account *Account `protobuf:"bytes,15,opt,name=account,proto3" json:"account,omitempty"`
@@ -263,7 +263,9 @@ type Entry struct {
 	// The caller's notes, as given.
 	Metadata map[string]string `protobuf:"bytes,18,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The journal's hash chain up to and including this entry: a SHA-256, 32 bytes.
-	Hash          []byte `protobuf:"bytes,19,opt,name=hash,proto3" json:"hash,omitempty"`
+	Hash []byte `protobuf:"bytes,19,opt,name=hash,proto3" json:"hash,omitempty"`
+	// The versioned hash of the command's content: a version byte and 16 bytes. Zeros on entries that the ledger made itself.
+	Content       []byte `protobuf:"bytes,20,opt,name=content,proto3" json:"content,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -431,6 +433,13 @@ func (x *Entry) GetHash() []byte {
 	return nil
 }
 
+func (x *Entry) GetContent() []byte {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
 // Event is the value of the Kafka topic bk.events.v1. The key is the account; an entry that touches several customers' accounts is
 // published once under each.
 type Event struct {
@@ -495,7 +504,7 @@ const file_bk_v1_entry_proto_rawDesc = "" +
 	"\breverses\x18\x02 \x01(\x03R\breverses\x12\x1a\n" +
 	"\bcorrects\x18\x03 \x01(\x03R\bcorrects\x12\x1f\n" +
 	"\vreplaced_by\x18\x04 \x01(\x03R\n" +
-	"replacedBy\"\x8a\x06\n" +
+	"replacedBy\"\xa4\x06\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x14\n" +
 	"\x05shard\x18\x02 \x01(\x05R\x05shard\x12\x1a\n" +
@@ -520,7 +529,8 @@ const file_bk_v1_entry_proto_rawDesc = "" +
 	"instrument\x120\n" +
 	"\x06fields\x18\x11 \x03(\v2\x18.bk.v1.Entry.FieldsEntryR\x06fields\x126\n" +
 	"\bmetadata\x18\x12 \x03(\v2\x1a.bk.v1.Entry.MetadataEntryR\bmetadata\x12\x12\n" +
-	"\x04hash\x18\x13 \x01(\fR\x04hash\x1a9\n" +
+	"\x04hash\x18\x13 \x01(\fR\x04hash\x12\x18\n" +
+	"\acontent\x18\x14 \x01(\fR\acontent\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a;\n" +

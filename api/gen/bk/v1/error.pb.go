@@ -45,11 +45,15 @@ const (
 //	overloaded              resource_exhausted   too much in flight; nothing was booked; send again a little later
 //	not_leader              unavailable          this server stands by; nothing was booked; ask the one that leads
 //	outcome_unknown         unknown              booked or not: send the same again, with the same key, to learn
+//	                        deadline_exceeded    the same, because the call's deadline passed
 //	behind                  deadline_exceeded    at_least was not reached in time; read again
-//	deadline_exceeded       deadline_exceeded    the call took longer than it may; a write: as outcome_unknown
-//	canceled                canceled             the caller went away; a write: as outcome_unknown
+//	deadline_exceeded       deadline_exceeded    a read took longer than it may
+//	canceled                canceled             the caller went away
+//	unknown_projection      not_found            no such projection
+//	rebuilding              failed_precondition  a rebuild of that projection is under way
+//	unknown_service         not_found            grpc.health.v1: no such service
 //	unimplemented           unimplemented        this server was started without that part
-//	unavailable             unavailable          the server is starting, ending or has lost its database; a write was not booked
+//	unavailable             unavailable          the server is starting or ending, or has lost its database; nothing was booked
 //	internal                internal             a fault of the server, whose log has the cause
 type ErrorDetail struct {
 	state protoimpl.MessageState `protogen:"open.v1"`

@@ -341,7 +341,7 @@ type ListEntriesRequest struct {
 	PageSize *int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3,oneof" json:"page_size,omitempty"`
 	// The next_page_token of the page before; empty for the first. The filters must be the same.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only entries that post to this account, or open it.
+	// Only entries that post to this account.
 	Account *AccountRef `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`
 	// Only entries of this kind, such as trade.cancel.
 	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
@@ -915,7 +915,9 @@ type TrialBalanceRow struct {
 	// The sum of the balances below zero, a number below zero.
 	Negative string `protobuf:"bytes,6,opt,name=negative,proto3" json:"negative,omitempty"`
 	// positive + negative: "0", or the books are broken.
-	Difference    string `protobuf:"bytes,7,opt,name=difference,proto3" json:"difference,omitempty"`
+	Difference string `protobuf:"bytes,7,opt,name=difference,proto3" json:"difference,omitempty"`
+	// The same by kind of account, those that have balances.
+	Kinds         []*TrialBalanceKind `protobuf:"bytes,8,rep,name=kinds,proto3" json:"kinds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -999,6 +1001,86 @@ func (x *TrialBalanceRow) GetDifference() string {
 	return ""
 }
 
+func (x *TrialBalanceRow) GetKinds() []*TrialBalanceKind {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+// TrialBalanceKind sums up one instrument over all accounts of one kind.
+type TrialBalanceKind struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The kind.
+	AccountKind AccountKind `protobuf:"varint,1,opt,name=account_kind,json=accountKind,proto3,enum=bk.v1.AccountKind" json:"account_kind,omitempty"`
+	// Balances that are not zero: how many.
+	Balances int64 `protobuf:"varint,2,opt,name=balances,proto3" json:"balances,omitempty"`
+	// The sum of the balances above zero.
+	Positive string `protobuf:"bytes,3,opt,name=positive,proto3" json:"positive,omitempty"`
+	// The sum of the balances below zero, a number below zero.
+	Negative      string `protobuf:"bytes,4,opt,name=negative,proto3" json:"negative,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TrialBalanceKind) Reset() {
+	*x = TrialBalanceKind{}
+	mi := &file_bk_v1_query_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TrialBalanceKind) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TrialBalanceKind) ProtoMessage() {}
+
+func (x *TrialBalanceKind) ProtoReflect() protoreflect.Message {
+	mi := &file_bk_v1_query_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TrialBalanceKind.ProtoReflect.Descriptor instead.
+func (*TrialBalanceKind) Descriptor() ([]byte, []int) {
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *TrialBalanceKind) GetAccountKind() AccountKind {
+	if x != nil {
+		return x.AccountKind
+	}
+	return AccountKind_ACCOUNT_KIND_UNSPECIFIED
+}
+
+func (x *TrialBalanceKind) GetBalances() int64 {
+	if x != nil {
+		return x.Balances
+	}
+	return 0
+}
+
+func (x *TrialBalanceKind) GetPositive() string {
+	if x != nil {
+		return x.Positive
+	}
+	return ""
+}
+
+func (x *TrialBalanceKind) GetNegative() string {
+	if x != nil {
+		return x.Negative
+	}
+	return ""
+}
+
 // GetStatementRequest asks for a page of an account's statement.
 type GetStatementRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1022,7 +1104,7 @@ type GetStatementRequest struct {
 
 func (x *GetStatementRequest) Reset() {
 	*x = GetStatementRequest{}
-	mi := &file_bk_v1_query_proto_msgTypes[12]
+	mi := &file_bk_v1_query_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1034,7 +1116,7 @@ func (x *GetStatementRequest) String() string {
 func (*GetStatementRequest) ProtoMessage() {}
 
 func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[12]
+	mi := &file_bk_v1_query_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1047,7 +1129,7 @@ func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementRequest.ProtoReflect.Descriptor instead.
 func (*GetStatementRequest) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{12}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetStatementRequest) GetAccount() *AccountRef {
@@ -1114,7 +1196,7 @@ type GetStatementResponse struct {
 
 func (x *GetStatementResponse) Reset() {
 	*x = GetStatementResponse{}
-	mi := &file_bk_v1_query_proto_msgTypes[13]
+	mi := &file_bk_v1_query_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1126,7 +1208,7 @@ func (x *GetStatementResponse) String() string {
 func (*GetStatementResponse) ProtoMessage() {}
 
 func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[13]
+	mi := &file_bk_v1_query_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1139,7 +1221,7 @@ func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementResponse.ProtoReflect.Descriptor instead.
 func (*GetStatementResponse) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{13}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetStatementResponse) GetLines() []*StatementLine {
@@ -1189,14 +1271,16 @@ type StatementLine struct {
 	// The posting's quantity, signed, a decimal in units of the instrument.
 	Quantity string `protobuf:"bytes,11,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	// What the bucket had of the instrument after it.
-	Balance       string `protobuf:"bytes,12,opt,name=balance,proto3" json:"balance,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Balance string `protobuf:"bytes,12,opt,name=balance,proto3" json:"balance,omitempty"`
+	// What both buckets together had of it: the trade-date balance.
+	TradeDateBalance string `protobuf:"bytes,13,opt,name=trade_date_balance,json=tradeDateBalance,proto3" json:"trade_date_balance,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *StatementLine) Reset() {
 	*x = StatementLine{}
-	mi := &file_bk_v1_query_proto_msgTypes[14]
+	mi := &file_bk_v1_query_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1292,7 @@ func (x *StatementLine) String() string {
 func (*StatementLine) ProtoMessage() {}
 
 func (x *StatementLine) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[14]
+	mi := &file_bk_v1_query_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1305,7 @@ func (x *StatementLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatementLine.ProtoReflect.Descriptor instead.
 func (*StatementLine) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{14}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StatementLine) GetEntryId() int64 {
@@ -1308,6 +1392,13 @@ func (x *StatementLine) GetBalance() string {
 	return ""
 }
 
+func (x *StatementLine) GetTradeDateBalance() string {
+	if x != nil {
+		return x.TradeDateBalance
+	}
+	return ""
+}
+
 // WatchJournalRequest says where to begin.
 type WatchJournalRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1319,7 +1410,7 @@ type WatchJournalRequest struct {
 
 func (x *WatchJournalRequest) Reset() {
 	*x = WatchJournalRequest{}
-	mi := &file_bk_v1_query_proto_msgTypes[15]
+	mi := &file_bk_v1_query_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1331,7 +1422,7 @@ func (x *WatchJournalRequest) String() string {
 func (*WatchJournalRequest) ProtoMessage() {}
 
 func (x *WatchJournalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[15]
+	mi := &file_bk_v1_query_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1344,7 +1435,7 @@ func (x *WatchJournalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJournalRequest.ProtoReflect.Descriptor instead.
 func (*WatchJournalRequest) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{15}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WatchJournalRequest) GetAfter() string {
@@ -1367,7 +1458,7 @@ type WatchJournalResponse struct {
 
 func (x *WatchJournalResponse) Reset() {
 	*x = WatchJournalResponse{}
-	mi := &file_bk_v1_query_proto_msgTypes[16]
+	mi := &file_bk_v1_query_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1379,7 +1470,7 @@ func (x *WatchJournalResponse) String() string {
 func (*WatchJournalResponse) ProtoMessage() {}
 
 func (x *WatchJournalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[16]
+	mi := &file_bk_v1_query_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1392,7 +1483,7 @@ func (x *WatchJournalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJournalResponse.ProtoReflect.Descriptor instead.
 func (*WatchJournalResponse) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{16}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *WatchJournalResponse) GetEntries() []*Entry {
@@ -1488,7 +1579,7 @@ const file_bk_v1_query_proto_rawDesc = "" +
 	"\x14TrialBalanceResponse\x12*\n" +
 	"\x04rows\x18\x01 \x03(\v2\x16.bk.v1.TrialBalanceRowR\x04rows\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
-	"\x05token\x18\x03 \x01(\tR\x05token\"\xfd\x01\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\"\xac\x02\n" +
 	"\x0fTrialBalanceRow\x12\x1e\n" +
 	"\n" +
 	"instrument\x18\x01 \x01(\x03R\n" +
@@ -1500,7 +1591,13 @@ const file_bk_v1_query_proto_rawDesc = "" +
 	"\bnegative\x18\x06 \x01(\tR\bnegative\x12\x1e\n" +
 	"\n" +
 	"difference\x18\a \x01(\tR\n" +
-	"difference\"\xe4\x02\n" +
+	"difference\x12-\n" +
+	"\x05kinds\x18\b \x03(\v2\x17.bk.v1.TrialBalanceKindR\x05kinds\"\x9d\x01\n" +
+	"\x10TrialBalanceKind\x125\n" +
+	"\faccount_kind\x18\x01 \x01(\x0e2\x12.bk.v1.AccountKindR\vaccountKind\x12\x1a\n" +
+	"\bbalances\x18\x02 \x01(\x03R\bbalances\x12\x1a\n" +
+	"\bpositive\x18\x03 \x01(\tR\bpositive\x12\x1a\n" +
+	"\bnegative\x18\x04 \x01(\tR\bnegative\"\xe4\x02\n" +
 	"\x13GetStatementRequest\x123\n" +
 	"\aaccount\x18\x01 \x01(\v2\x11.bk.v1.AccountRefB\x06\xbaH\x03\xc8\x01\x01R\aaccount\x121\n" +
 	"\n" +
@@ -1522,7 +1619,7 @@ const file_bk_v1_query_proto_rawDesc = "" +
 	"\x14GetStatementResponse\x12*\n" +
 	"\x05lines\x18\x01 \x03(\v2\x14.bk.v1.StatementLineR\x05lines\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
-	"\x05token\x18\x03 \x01(\tR\x05token\"\x89\x03\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\"\xb7\x03\n" +
 	"\rStatementLine\x12\x19\n" +
 	"\bentry_id\x18\x01 \x01(\x03R\aentryId\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x03R\bsequence\x127\n" +
@@ -1539,7 +1636,8 @@ const file_bk_v1_query_proto_rawDesc = "" +
 	"\x06bucket\x18\n" +
 	" \x01(\x0e2\r.bk.v1.BucketR\x06bucket\x12\x1a\n" +
 	"\bquantity\x18\v \x01(\tR\bquantity\x12\x18\n" +
-	"\abalance\x18\f \x01(\tR\abalance\"4\n" +
+	"\abalance\x18\f \x01(\tR\abalance\x12,\n" +
+	"\x12trade_date_balance\x18\r \x01(\tR\x10tradeDateBalance\"4\n" +
 	"\x13WatchJournalRequest\x12\x1d\n" +
 	"\x05after\x18\x01 \x01(\tB\a\xbaH\x04r\x02(@R\x05after\"T\n" +
 	"\x14WatchJournalResponse\x12&\n" +
@@ -1566,7 +1664,7 @@ func file_bk_v1_query_proto_rawDescGZIP() []byte {
 	return file_bk_v1_query_proto_rawDescData
 }
 
-var file_bk_v1_query_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_bk_v1_query_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_bk_v1_query_proto_goTypes = []any{
 	(*GetEntryRequest)(nil),       // 0: bk.v1.GetEntryRequest
 	(*GetEntryResponse)(nil),      // 1: bk.v1.GetEntryResponse
@@ -1580,56 +1678,60 @@ var file_bk_v1_query_proto_goTypes = []any{
 	(*TrialBalanceRequest)(nil),   // 9: bk.v1.TrialBalanceRequest
 	(*TrialBalanceResponse)(nil),  // 10: bk.v1.TrialBalanceResponse
 	(*TrialBalanceRow)(nil),       // 11: bk.v1.TrialBalanceRow
-	(*GetStatementRequest)(nil),   // 12: bk.v1.GetStatementRequest
-	(*GetStatementResponse)(nil),  // 13: bk.v1.GetStatementResponse
-	(*StatementLine)(nil),         // 14: bk.v1.StatementLine
-	(*WatchJournalRequest)(nil),   // 15: bk.v1.WatchJournalRequest
-	(*WatchJournalResponse)(nil),  // 16: bk.v1.WatchJournalResponse
-	(*Entry)(nil),                 // 17: bk.v1.Entry
-	(*TradeRecord)(nil),           // 18: bk.v1.TradeRecord
-	(*AccountRef)(nil),            // 19: bk.v1.AccountRef
-	(InstrumentKind)(0),           // 20: bk.v1.InstrumentKind
-	(*Identifier)(nil),            // 21: bk.v1.Identifier
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
-	(Bucket)(0),                   // 23: bk.v1.Bucket
+	(*TrialBalanceKind)(nil),      // 12: bk.v1.TrialBalanceKind
+	(*GetStatementRequest)(nil),   // 13: bk.v1.GetStatementRequest
+	(*GetStatementResponse)(nil),  // 14: bk.v1.GetStatementResponse
+	(*StatementLine)(nil),         // 15: bk.v1.StatementLine
+	(*WatchJournalRequest)(nil),   // 16: bk.v1.WatchJournalRequest
+	(*WatchJournalResponse)(nil),  // 17: bk.v1.WatchJournalResponse
+	(*Entry)(nil),                 // 18: bk.v1.Entry
+	(*TradeRecord)(nil),           // 19: bk.v1.TradeRecord
+	(*AccountRef)(nil),            // 20: bk.v1.AccountRef
+	(InstrumentKind)(0),           // 21: bk.v1.InstrumentKind
+	(AccountKind)(0),              // 22: bk.v1.AccountKind
+	(*Identifier)(nil),            // 23: bk.v1.Identifier
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(Bucket)(0),                   // 25: bk.v1.Bucket
 }
 var file_bk_v1_query_proto_depIdxs = []int32{
-	17, // 0: bk.v1.GetEntryResponse.entry:type_name -> bk.v1.Entry
-	18, // 1: bk.v1.GetTradeResponse.trade:type_name -> bk.v1.TradeRecord
-	17, // 2: bk.v1.GetTradeResponse.entries:type_name -> bk.v1.Entry
-	19, // 3: bk.v1.ListEntriesRequest.account:type_name -> bk.v1.AccountRef
-	17, // 4: bk.v1.ListEntriesResponse.entries:type_name -> bk.v1.Entry
-	19, // 5: bk.v1.ListBalancesRequest.account:type_name -> bk.v1.AccountRef
-	20, // 6: bk.v1.ListBalancesRequest.instrument_kind:type_name -> bk.v1.InstrumentKind
+	18, // 0: bk.v1.GetEntryResponse.entry:type_name -> bk.v1.Entry
+	19, // 1: bk.v1.GetTradeResponse.trade:type_name -> bk.v1.TradeRecord
+	18, // 2: bk.v1.GetTradeResponse.entries:type_name -> bk.v1.Entry
+	20, // 3: bk.v1.ListEntriesRequest.account:type_name -> bk.v1.AccountRef
+	18, // 4: bk.v1.ListEntriesResponse.entries:type_name -> bk.v1.Entry
+	20, // 5: bk.v1.ListBalancesRequest.account:type_name -> bk.v1.AccountRef
+	21, // 6: bk.v1.ListBalancesRequest.instrument_kind:type_name -> bk.v1.InstrumentKind
 	8,  // 7: bk.v1.ListBalancesResponse.balances:type_name -> bk.v1.Balance
-	20, // 8: bk.v1.Balance.instrument_kind:type_name -> bk.v1.InstrumentKind
+	21, // 8: bk.v1.Balance.instrument_kind:type_name -> bk.v1.InstrumentKind
 	11, // 9: bk.v1.TrialBalanceResponse.rows:type_name -> bk.v1.TrialBalanceRow
-	20, // 10: bk.v1.TrialBalanceRow.instrument_kind:type_name -> bk.v1.InstrumentKind
-	19, // 11: bk.v1.GetStatementRequest.account:type_name -> bk.v1.AccountRef
-	21, // 12: bk.v1.GetStatementRequest.instrument:type_name -> bk.v1.Identifier
-	14, // 13: bk.v1.GetStatementResponse.lines:type_name -> bk.v1.StatementLine
-	22, // 14: bk.v1.StatementLine.booked_at:type_name -> google.protobuf.Timestamp
-	23, // 15: bk.v1.StatementLine.bucket:type_name -> bk.v1.Bucket
-	17, // 16: bk.v1.WatchJournalResponse.entries:type_name -> bk.v1.Entry
-	0,  // 17: bk.v1.QueryService.GetEntry:input_type -> bk.v1.GetEntryRequest
-	2,  // 18: bk.v1.QueryService.GetTrade:input_type -> bk.v1.GetTradeRequest
-	4,  // 19: bk.v1.QueryService.ListEntries:input_type -> bk.v1.ListEntriesRequest
-	6,  // 20: bk.v1.QueryService.ListBalances:input_type -> bk.v1.ListBalancesRequest
-	9,  // 21: bk.v1.QueryService.TrialBalance:input_type -> bk.v1.TrialBalanceRequest
-	12, // 22: bk.v1.QueryService.GetStatement:input_type -> bk.v1.GetStatementRequest
-	15, // 23: bk.v1.QueryService.WatchJournal:input_type -> bk.v1.WatchJournalRequest
-	1,  // 24: bk.v1.QueryService.GetEntry:output_type -> bk.v1.GetEntryResponse
-	3,  // 25: bk.v1.QueryService.GetTrade:output_type -> bk.v1.GetTradeResponse
-	5,  // 26: bk.v1.QueryService.ListEntries:output_type -> bk.v1.ListEntriesResponse
-	7,  // 27: bk.v1.QueryService.ListBalances:output_type -> bk.v1.ListBalancesResponse
-	10, // 28: bk.v1.QueryService.TrialBalance:output_type -> bk.v1.TrialBalanceResponse
-	13, // 29: bk.v1.QueryService.GetStatement:output_type -> bk.v1.GetStatementResponse
-	16, // 30: bk.v1.QueryService.WatchJournal:output_type -> bk.v1.WatchJournalResponse
-	24, // [24:31] is the sub-list for method output_type
-	17, // [17:24] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	21, // 10: bk.v1.TrialBalanceRow.instrument_kind:type_name -> bk.v1.InstrumentKind
+	12, // 11: bk.v1.TrialBalanceRow.kinds:type_name -> bk.v1.TrialBalanceKind
+	22, // 12: bk.v1.TrialBalanceKind.account_kind:type_name -> bk.v1.AccountKind
+	20, // 13: bk.v1.GetStatementRequest.account:type_name -> bk.v1.AccountRef
+	23, // 14: bk.v1.GetStatementRequest.instrument:type_name -> bk.v1.Identifier
+	15, // 15: bk.v1.GetStatementResponse.lines:type_name -> bk.v1.StatementLine
+	24, // 16: bk.v1.StatementLine.booked_at:type_name -> google.protobuf.Timestamp
+	25, // 17: bk.v1.StatementLine.bucket:type_name -> bk.v1.Bucket
+	18, // 18: bk.v1.WatchJournalResponse.entries:type_name -> bk.v1.Entry
+	0,  // 19: bk.v1.QueryService.GetEntry:input_type -> bk.v1.GetEntryRequest
+	2,  // 20: bk.v1.QueryService.GetTrade:input_type -> bk.v1.GetTradeRequest
+	4,  // 21: bk.v1.QueryService.ListEntries:input_type -> bk.v1.ListEntriesRequest
+	6,  // 22: bk.v1.QueryService.ListBalances:input_type -> bk.v1.ListBalancesRequest
+	9,  // 23: bk.v1.QueryService.TrialBalance:input_type -> bk.v1.TrialBalanceRequest
+	13, // 24: bk.v1.QueryService.GetStatement:input_type -> bk.v1.GetStatementRequest
+	16, // 25: bk.v1.QueryService.WatchJournal:input_type -> bk.v1.WatchJournalRequest
+	1,  // 26: bk.v1.QueryService.GetEntry:output_type -> bk.v1.GetEntryResponse
+	3,  // 27: bk.v1.QueryService.GetTrade:output_type -> bk.v1.GetTradeResponse
+	5,  // 28: bk.v1.QueryService.ListEntries:output_type -> bk.v1.ListEntriesResponse
+	7,  // 29: bk.v1.QueryService.ListBalances:output_type -> bk.v1.ListBalancesResponse
+	10, // 30: bk.v1.QueryService.TrialBalance:output_type -> bk.v1.TrialBalanceResponse
+	14, // 31: bk.v1.QueryService.GetStatement:output_type -> bk.v1.GetStatementResponse
+	17, // 32: bk.v1.QueryService.WatchJournal:output_type -> bk.v1.WatchJournalResponse
+	26, // [26:33] is the sub-list for method output_type
+	19, // [19:26] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_bk_v1_query_proto_init() }
@@ -1652,14 +1754,14 @@ func file_bk_v1_query_proto_init() {
 	file_bk_v1_query_proto_msgTypes[4].OneofWrappers = []any{}
 	file_bk_v1_query_proto_msgTypes[6].OneofWrappers = []any{}
 	file_bk_v1_query_proto_msgTypes[9].OneofWrappers = []any{}
-	file_bk_v1_query_proto_msgTypes[12].OneofWrappers = []any{}
+	file_bk_v1_query_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bk_v1_query_proto_rawDesc), len(file_bk_v1_query_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

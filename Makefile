@@ -1,0 +1,73 @@
+# BK. A bare `make` says what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+ARGS   ?=
+ROUNDS ?= 50
+PKG    ?= ./...
+FUZZ   ?= 20s
+TOOLS  := .cache/bin
+
+# With a cluster of their own for the whole run, test binaries only clone databases from a template.
+WITH_POSTGRES := go run ./migrations/pgtest/with --
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/bk
+	@go build -o bin/bk ./cmd/bk
+
+.PHONY: run
+run: postgres build ## a trading day booked, balanced, verified and streamed, all embedded; then it serves (ARGS=--exit ends instead)
+	@bin/bk demo $(ARGS)
+
+.PHONY: test
+test: postgres $(TOOLS)/gotestsum ## all tests, on real Postgres and the in-process Kafka broker (PKG=./ledger/... for some)
+	@$(WITH_POSTGRES) $(TOOLS)/gotestsum --format pkgname-and-test-fails --hide-summary=skipped -- -timeout 20m $(PKG)
+
+.PHONY: kafka-test
+kafka-test: postgres $(TOOLS)/gotestsum ## the tests that talk to Kafka, on Apache Kafka itself (fetched by Maven)
+	@BK_TEST_KAFKA_HOME=$$(.ci/kafka/fetch) $(WITH_POSTGRES) $(TOOLS)/gotestsum --format pkgname-and-test-fails -- -count=1 -timeout 20m \
+		./migrations/kafkatest ./ledger/publisher
+
+.PHONY: crash-test
+crash-test: postgres build ## kill bk, Postgres and Kafka under load, ROUNDS times, and prove that nothing was lost or doubled
+	@go run ./bench/crash -rounds $(ROUNDS) $(ARGS)
+
+.PHONY: bench
+bench: postgres build ## raw COPY, the engine, the API and single INSERTs, measured in one run
+	@bin/bk bench append $(ARGS)
+
+.PHONY: lint
+lint: $(TOOLS)/staticcheck ## gofmt, go vet, staticcheck; generated code is left out of the first
+	@bad=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go' | grep -v '^api/gen/')); [ -z "$$bad" ] || { echo "gofmt: $$bad"; exit 1; }
+	@go vet ./...
+	@$(TOOLS)/staticcheck ./...
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZ (20s) each
+	@for package in $$(git grep -l '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
+		for target in $$(grep -ho '^func Fuzz[A-Za-z]*' $$package/*_test.go | cut -c6-); do \
+			echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ) ./$$package | tail -n 1; done; done
+
+.PHONY: generate
+generate: ## api/gen from api/proto
+	@api/generate
+
+.PHONY: postgres
+postgres: # Postgres' server programs, by the system's package manager where there are none
+	@migrations/embedded/install
+
+.PHONY: clean
+clean: ## remove what was built and fetched
+	@rm -rf bin .cache
+
+$(TOOLS)/gotestsum:
+	@GOBIN=$(CURDIR)/$(TOOLS) go install gotest.tools/gotestsum@v1.13.0
+
+$(TOOLS)/staticcheck:
+	@GOBIN=$(CURDIR)/$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@v0.8.2

@@ -1,0 +1,128 @@
+package wire
+
+import (
+	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
+	"github.com/bkledger/bk/ledger"
+)
+
+// trade converts a request's trade; rejections name fields below "trade".
+func trade(t *bkv1.Trade) (ledger.Kind, *ledger.Trade, *ledger.Rejection) {
+	if t == nil {
+		return "", nil, ledger.Reject(ledger.ReasonMissing, "trade", "a trade is needed")
+	}
+	kind, rej := tradeKinds.to("trade.type", t.Type)
+	if rej != nil {
+		return "", nil, rej
+	}
+	if kind == "" {
+		return "", nil, ledger.Reject(ledger.ReasonMissing, "trade.type", "a trade needs its type")
+	}
+	terms, rej := terms(t)
+	return kind, terms, rej
+}
+
+// terms converts all of a trade but its type.
+func terms(t *bkv1.Trade) (*ledger.Trade, *ledger.Rejection) {
+	var rej *ledger.Rejection
+	out := &ledger.Trade{
+		ClientTradeID: t.ClientTradeId, Account: AccountRefFrom(t.Account), Short: t.Short,
+		Currency: t.Currency, MIC: t.Mic, ExecMPID: t.ExecMpid, ContraMPID: t.ContraMpid, ContraClearingNum: t.ContraClearingNum,
+		Target: AccountRefFrom(t.Target), OmitSEC: t.OmitSec, OmitTAF: t.OmitTaf, OrderID: t.OrderId,
+	}
+	if out.ExecutedAt, rej = moment("trade.executed_at", t.ExecutedAt); rej != nil {
+		return nil, rej
+	}
+	if out.Direction, rej = directions.to("trade.direction", t.Direction); rej != nil {
+		return nil, rej
+	}
+	if out.Effect, rej = effects.to("trade.effect", t.Effect); rej != nil {
+		return nil, rej
+	}
+	if out.Capacity, rej = capacities.to("trade.capacity", t.Capacity); rej != nil {
+		return nil, rej
+	}
+	if out.Instrument, rej = IdentifierFrom("trade.instrument", t.Instrument); rej != nil {
+		return nil, rej
+	}
+	if out.Quantity, rej = Amount("trade.quantity", t.Quantity); rej != nil {
+		return nil, rej
+	}
+	if out.Price, rej = Amount("trade.price", t.Price); rej != nil {
+		return nil, rej
+	}
+	if out.Commission, rej = optionalAmount("trade.commission", t.Commission); rej != nil {
+		return nil, rej
+	}
+	if out.Accrued, rej = optionalAmount("trade.accrued", t.Accrued); rej != nil {
+		return nil, rej
+	}
+	return out, nil
+}
+
+// Trade converts the terms of a trade, booked as kind ("" where it is not known).
+func Trade(kind ledger.Kind, t *ledger.Trade) *bkv1.Trade {
+	out := &bkv1.Trade{
+		Type: tradeKinds.from(kind), ExecutedAt: timestamp(t.ExecutedAt), ClientTradeId: t.ClientTradeID, Account: accountRef(t.Account),
+		Direction: directions.from(t.Direction), Short: t.Short, Effect: effects.from(t.Effect),
+		Quantity: t.Quantity.String(), Price: t.Price.String(), Instrument: Identifier(t.Instrument), Currency: t.Currency,
+		Capacity: capacities.from(t.Capacity), Mic: t.MIC, ExecMpid: t.ExecMPID, ContraMpid: t.ContraMPID,
+		ContraClearingNum: t.ContraClearingNum, Target: accountRef(t.Target), OmitSec: t.OmitSEC, OmitTaf: t.OmitTAF, OrderId: t.OrderID,
+	}
+	if !t.Commission.IsZero() {
+		out.Commission = t.Commission.String()
+	}
+	if !t.Accrued.IsZero() {
+		out.Accrued = t.Accrued.String()
+	}
+	return out
+}
+
+// record is the trade of an entry as it stood right after it; the type of a cancelled trade is not in its cancel.
+func record(e *ledger.Entry) *bkv1.TradeRecord {
+	kind, state := e.Kind, ledger.TradeOpen
+	if kind == ledger.KindCancel {
+		kind, state = "", ledger.TradeCanceled
+	}
+	return &bkv1.TradeRecord{
+		Id: int64(e.Links.Trade), State: tradeStates.from(state), Trade: Trade(kind, e.Trade),
+		Gross: e.Trade.Gross.String(), SecFee: e.Trade.SECFee.String(), TafFee: e.Trade.TAFFee.String(), Net: e.Trade.Net.String(),
+		TradeDate: int32(e.TradeDate), SettleDate: int32(e.SettleDate),
+		Corrects: int64(e.Links.Corrects), ReplacedBy: int64(e.Links.ReplacedBy),
+	}
+}
+
+// TradeRecord is a trade as it stands after all entries about it; life is not empty and begins with its booking.
+func TradeRecord(life ledger.Life) *bkv1.TradeRecord {
+	r := record(life[0])
+	r.State = tradeStates.from(life.State())
+	for _, e := range life[1:] {
+		if e.Links.ReplacedBy != 0 {
+			r.ReplacedBy = int64(e.Links.ReplacedBy)
+		}
+	}
+	return r
+}
+
+// recordFrom is the inverse of record.
+func recordFrom(r *bkv1.TradeRecord) (*ledger.Trade, *ledger.Rejection) {
+	if r.GetTrade() == nil {
+		return nil, ledger.Reject(ledger.ReasonMissing, "trade.trade", "a trade is needed")
+	}
+	t, rej := terms(r.Trade)
+	if rej != nil {
+		return nil, rej.Under("trade")
+	}
+	for _, a := range []struct {
+		field string
+		text  string
+		to    *ledger.Amount
+	}{
+		{"trade.gross", r.Gross, &t.Gross}, {"trade.sec_fee", r.SecFee, &t.SECFee},
+		{"trade.taf_fee", r.TafFee, &t.TAFFee}, {"trade.net", r.Net, &t.Net},
+	} {
+		if *a.to, rej = Amount(a.field, a.text); rej != nil {
+			return nil, rej
+		}
+	}
+	return t, nil
+}

@@ -1,0 +1,331 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/bkledger/bk/api/client"
+	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
+	"github.com/bkledger/bk/ledger"
+)
+
+const (
+	topPositions = 8
+	catchUpFor   = 5 * time.Minute // for the projections and Kafka to catch up with the load
+	catchUpPoll  = 20 * time.Millisecond
+)
+
+// report shows what came of the load: figures, positions, balances, proof.
+func (d *demo) report(ctx context.Context, at endpoints, c *client.Client, l *load) error {
+	d.step(l.took, "%s commands are booked: trades, corrections, cancels", grouped(l.booked))
+	waited, err := d.readOwnWrites(ctx, c, l.token)
+	if err != nil {
+		return err
+	}
+	d.step(waited, "a read that asks for the last booking (at_least %s) has its answer", l.token)
+	if waited, err = d.published(ctx, c); err != nil {
+		return err
+	}
+	d.step(waited, "everything is in Kafka, too")
+
+	fmt.Fprintf(d.out, "\nThrough the Connect API, over HTTP, batches of %d with %d in flight, load and servers on one machine:\n\n", demoBatch, demoLanes)
+	t := newTable("trades/s", "commands/s", "p50 of a batch", "p99 of a batch", "journal entries")
+	t.AppendRow(table.Row{
+		grouped(int(float64(l.day.Trades()) / l.took.Seconds())), grouped(int(float64(l.booked) / l.took.Seconds())),
+		seconds(l.quantile(0.5)), seconds(l.quantile(0.99)), grouped(l.token.Seq),
+	})
+	fmt.Fprintln(d.out, indented(t.Render()))
+	if err := d.showPositions(ctx, c, l); err != nil {
+		return err
+	}
+	if err := d.showTrialBalance(ctx, c, l.token); err != nil {
+		return err
+	}
+	return d.showProof(ctx, c)
+}
+
+// readOwnWrites reads at the last booking and gives how long the answer took.
+func (d *demo) readOwnWrites(ctx context.Context, c *client.Client, token ledger.Token) (time.Duration, error) {
+	began := time.Now()
+	for {
+		_, err := c.Query.TrialBalance(ctx, connect.NewRequest(&bkv1.TrialBalanceRequest{AtLeast: token.String()}))
+		if err == nil {
+			return time.Since(began), nil
+		}
+		if client.Reason(err) != "behind" || time.Since(began) > catchUpFor {
+			return 0, fmt.Errorf("read at %s: %w", token, err)
+		}
+	}
+}
+
+// published waits until the publisher has everything in Kafka.
+func (d *demo) published(ctx context.Context, c *client.Client) (time.Duration, error) {
+	began := time.Now()
+	for {
+		status, err := c.Admin.Status(ctx, connect.NewRequest(&bkv1.StatusRequest{}))
+		if err != nil {
+			return 0, fmt.Errorf("ask for the status: %w", err)
+		}
+		if p := status.Msg.Publisher; p != nil && p.Lag == 0 && p.Sequence > 0 {
+			return time.Since(began), nil
+		}
+		if time.Since(began) > catchUpFor {
+			return 0, fmt.Errorf("the publisher is at entry %d and %d behind", status.Msg.Publisher.GetSequence(), status.Msg.Publisher.GetLag())
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(catchUpPoll):
+		}
+	}
+}
+
+// holding is a customer's position and what it is worth.
+type holding struct {
+	*bkv1.Balance
+	price, value ledger.Amount
+}
+
+func (h holding) size() ledger.Amount {
+	if h.value.Sign() < 0 {
+		return h.value.Neg()
+	}
+	return h.value
+}
+
+func (d *demo) showPositions(ctx context.Context, c *client.Client, l *load) error {
+	var all []holding
+	size := int32(1000)
+	for page := ""; ; {
+		answer, err := c.Query.ListBalances(ctx, connect.NewRequest(&bkv1.ListBalancesRequest{
+			PageSize: &size, PageToken: page, CustomersOnly: true, NonZero: true, AtLeast: l.token.String(),
+			InstrumentKind: bkv1.InstrumentKind_INSTRUMENT_KIND_SECURITY,
+		}))
+		if err != nil {
+			return fmt.Errorf("list positions: %w", err)
+		}
+		for _, b := range answer.Msg.Balances {
+			h := holding{Balance: b, price: l.prices[b.Symbol]}
+			quantity, err := ledger.ParseAmount(b.TradeDate)
+			if err == nil {
+				h.value, err = quantity.Mul(h.price)
+			}
+			if err != nil {
+				return fmt.Errorf("value of %s in %s: %w", b.Symbol, b.AccountCode, err)
+			}
+			all = append(all, h)
+		}
+		if page = answer.Msg.NextPageToken; page == "" {
+			break
+		}
+	}
+	slices.SortFunc(all, func(a, b holding) int { return cmp.Or(b.size().Cmp(a.size()), cmp.Compare(a.Account, b.Account)) })
+	fmt.Fprintf(d.out, "\nThe largest of the %s positions, long and short:\n\n", grouped(len(all)))
+	t := newTable("account", "symbol", "trade-date quantity", "last price", "value in USD")
+	for _, h := range all[:min(topPositions, len(all))] {
+		t.AppendRow(table.Row{h.AccountCode, h.Symbol, grouped(h.TradeDate), grouped(h.price), grouped(h.value)})
+	}
+	alignNumbers(t, 3, 4, 5)
+	fmt.Fprintln(d.out, indented(t.Render()))
+	return nil
+}
+
+func (d *demo) showTrialBalance(ctx context.Context, c *client.Client, token ledger.Token) error {
+	size := int32(1000) // more than the day's instruments
+	answer, err := c.Query.TrialBalance(ctx, connect.NewRequest(&bkv1.TrialBalanceRequest{PageSize: &size, AtLeast: token.String()}))
+	if err != nil {
+		return fmt.Errorf("trial balance: %w", err)
+	}
+	fmt.Fprintf(d.out, "\nTrial balance: every instrument's balances, over all accounts, come to zero:\n\n")
+	t := newTable("instrument", "balances", "positive", "negative", "difference")
+	off := 0
+	for _, r := range answer.Msg.Rows {
+		if r.Difference != "0" {
+			off++
+		}
+		t.AppendRow(table.Row{r.Symbol, grouped(r.Balances), grouped(r.Positive), grouped(r.Negative), grouped(r.Difference)})
+	}
+	alignNumbers(t, 2, 3, 4, 5)
+	fmt.Fprintln(d.out, indented(t.Render()))
+	if off > 0 {
+		return fmt.Errorf("%d instruments do not come to zero", off)
+	}
+	return nil
+}
+
+// showProof lets the server verify everything; a breach is an error.
+func (d *demo) showProof(ctx context.Context, c *client.Client) error {
+	stream, err := c.Admin.Verify(ctx, connect.NewRequest(&bkv1.VerifyRequest{}))
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	defer stream.Close()
+	t := newTable("check", "counted", "result")
+	var breaches []string
+	var summary *bkv1.VerifySummary
+	for stream.Receive() {
+		if f := stream.Msg().GetFinding(); f != nil {
+			result := "holds"
+			if !f.Ok {
+				result = "BROKEN"
+				breaches = append(breaches, fmt.Sprintf("%s, entry %d:%d: %s", f.Check, f.Shard, f.Sequence, f.What))
+			}
+			t.AppendRow(table.Row{f.Check, counts(f.Counts), result})
+		}
+		if s := stream.Msg().GetSummary(); s != nil {
+			summary = s
+		}
+	}
+	if err := stream.Err(); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	if summary == nil {
+		return fmt.Errorf("verify: the server ended without a summary")
+	}
+	fmt.Fprintf(d.out, "\nThe proof (bk verify), everything read again from Postgres and Kafka in %s:\n\n", seconds(summary.Took.AsDuration()))
+	fmt.Fprintln(d.out, indented(t.Render()))
+	if !summary.Ok {
+		return fmt.Errorf("the books do not hold, %d breaches:\n  %s", summary.Breaches, strings.Join(breaches[:min(10, len(breaches))], "\n  "))
+	}
+	return nil
+}
+
+// serveOn says how to look further.
+func (d *demo) serveOn(at endpoints, keep bool) {
+	bk := os.Args[0]
+	if strings.Contains(bk, "go-build") {
+		bk = "go run ./cmd/bk"
+	}
+	fmt.Fprintf(d.out, "\nLook further, in another terminal:\n\n")
+	for _, line := range []string{
+		fmt.Sprintf("%s positions --server %s", bk, at.Connect),
+		fmt.Sprintf("%s entries   --server %s", bk, at.Connect),
+		fmt.Sprintf("curl -s %s/bk.v1.QueryService/TrialBalance -H 'Content-Type: application/json' -d '{}'", at.Connect),
+		fmt.Sprintf("curl -s %s/metrics | grep ^bk_", at.Metrics),
+		fmt.Sprintf("psql '%s' -c 'TABLE bk_read.projection'", at.Postgres),
+	} {
+		fmt.Fprintf(d.out, "  %s\n", line)
+	}
+	end := "removes the folder"
+	if keep {
+		end = fmt.Sprintf("ends; `bk dev --data %s` serves the same ledger again", d.stack.dir)
+	}
+	fmt.Fprintf(d.out, "\nKafka is at %s, topic bk.events.v1; the log is %s.\nServing. Ctrl-C %s.\n", at.Kafka, filepath.Join(d.stack.dir, "bk.log"), end)
+}
+
+func newTable(header ...any) table.Writer {
+	t := table.NewWriter()
+	style := table.StyleLight
+	style.Format.Header = text.FormatDefault
+	t.SetStyle(style)
+	t.AppendHeader(table.Row(header))
+	return t
+}
+
+// alignNumbers puts the columns of these numbers, from 1, to the right.
+func alignNumbers(t table.Writer, columns ...int) {
+	var configs []table.ColumnConfig
+	for _, n := range columns {
+		configs = append(configs, table.ColumnConfig{Number: n, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.SetColumnConfigs(configs)
+}
+
+func indented(block string) string { return "  " + strings.ReplaceAll(block, "\n", "\n  ") }
+
+// grouped writes a decimal number with commas between thousands.
+func grouped(number any) string {
+	sign, digits := "", fmt.Sprint(number)
+	if strings.HasPrefix(digits, "-") {
+		sign, digits = "-", digits[1:]
+	}
+	whole, fraction, hasFraction := strings.Cut(digits, ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if hasFraction {
+		whole += "." + fraction
+	}
+	return sign + whole
+}
+
+// seconds writes a duration with three digits that matter.
+func seconds(d time.Duration) string {
+	switch {
+	case d >= 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d >= time.Second:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	case d >= 10*time.Millisecond:
+		return fmt.Sprintf("%.0f ms", d.Seconds()*1000)
+	}
+	return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
+}
+
+func counts(all map[string]int64) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		parts = append(parts, grouped(all[name])+" "+name)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// progress shows how far the booking is: a bar on a terminal, else a line now and then.
+type progress struct {
+	out   io.Writer
+	bar   *progressbar.ProgressBar // nil without a terminal
+	total int
+	done  int
+	next  int // of done, for the next line
+}
+
+func (d *demo) progress(total int) *progress {
+	p := &progress{out: d.out, total: total, next: total / 4}
+	if d.tty {
+		p.bar = progressbar.NewOptions(total,
+			progressbar.OptionSetWriter(d.out), progressbar.OptionSetDescription("  booking"), progressbar.OptionSetWidth(40),
+			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("trades"),
+			progressbar.OptionThrottle(50*time.Millisecond), progressbar.OptionClearOnFinish(),
+			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░", BarStart: "", BarEnd: ""}))
+	}
+	return p
+}
+
+// add counts n commands; calls are one after the other.
+func (p *progress) add(n int) {
+	p.done = min(p.done+n, p.total) // cancels come on top of the trades
+	if p.bar != nil {
+		_ = p.bar.Set(p.done) // a bar that can't be drawn is not worth an error
+		return
+	}
+	for p.next > 0 && p.done >= p.next && p.next < p.total {
+		fmt.Fprintf(p.out, "  booking: %s of %s\n", grouped(p.next), grouped(p.total))
+		p.next += p.total / 4
+	}
+}
+
+func (p *progress) close() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
+}
+

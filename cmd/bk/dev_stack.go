@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/bkledger/bk/api/node"
+	"github.com/bkledger/bk/migrations/embedded"
+)
+
+// stack is a node with an embedded Postgres and Kafka, in one folder:
+//
+//	postgres/  kafka/   their data; the truth is in postgres/
+//	kafka.torn-TIME/    files of the broker that could not be read, moved aside
+//	ports.json          the ports of both, to have the same ones the next time
+type stack struct {
+	dir       string
+	node      node.Config
+	readyFile string
+	log       *slog.Logger
+}
+
+const (
+	restartPause = time.Second // before a Postgres that ended by itself is started again
+	portsFile    = "ports.json"
+	// Free ports are looked for below the range that systems take ports of outgoing connections from: a client that comes back in a
+	// loop while the server is down could otherwise be given the server's very port.
+	lowestPort, highestPort = 15_000, 31_999
+)
+
+// run serves until ctx ends. Postgres ends with this process, whichever way that ends; Kafka is in it.
+func (s *stack) run(ctx context.Context, ready func(endpoints)) (err error) {
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	ports := s.loadPorts()
+	s.log.Info("starting Postgres", "dir", filepath.Join(s.dir, "postgres"))
+	postgres, err := embedded.StartPostgres(ctx, embedded.PostgresConfig{
+		Dir: filepath.Join(s.dir, "postgres"), Port: freeOr(ports.Postgres), Durable: true, Log: s.log,
+	})
+	if err != nil {
+		return s.explain(err)
+	}
+	defer func() {
+		if stopErr := postgres.Stop(); stopErr != nil {
+			err = errors.Join(err, fmt.Errorf("stop Postgres: %w", stopErr))
+		}
+	}()
+	kafka, err := s.startKafka(ctx, freeOr(ports.Kafka))
+	if err != nil {
+		return s.explain(err)
+	}
+	defer func() {
+		if stopErr := kafka.Stop(); stopErr != nil {
+			err = errors.Join(err, fmt.Errorf("stop Kafka: %w", stopErr))
+		}
+		s.log.Info("embedded Kafka stopped")
+	}()
+	s.savePorts(ports, postgres.DSN(), kafka.Addr())
+
+	watching, stopWatching := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() { s.keepPostgres(watching, postgres) })
+	defer watcher.Wait() // before Postgres is stopped
+	defer stopWatching()
+
+	cfg := s.node
+	cfg.Postgres, cfg.Brokers = postgres.DSN(), []string{kafka.Addr()}
+	cfg.Migrate, cfg.Republish, cfg.Version, cfg.Log = true, true, version(), s.log
+	cfg.StandbyAfter = time.Minute // nobody else has the folder
+	if cfg.Listen == "" {
+		cfg.Listen = freeAddress(node.DefaultListen)
+	}
+	if cfg.MetricsListen == "" {
+		cfg.MetricsListen = freeAddress(node.DefaultMetricsListen)
+	}
+	return serveNode(ctx, cfg, s.log, s.readyFile, kafka.Addr(), ready)
+}
+
+// startKafka starts the broker. Files that a kill or a power cut tore are moved aside: the journal has everything that was in them, and the
+// publisher makes the stream anew on the empty broker.
+func (s *stack) startKafka(ctx context.Context, port int) (*embedded.Kafka, error) {
+	if port == 0 {
+		port = randomPort()
+	}
+	cfg := embedded.KafkaConfig{Dir: filepath.Join(s.dir, "kafka"), Port: port, Log: s.log}
+	kafka, err := embedded.StartKafka(ctx, cfg)
+	if !errors.Is(err, embedded.ErrKafkaTorn) {
+		return kafka, err
+	}
+	moved, moveErr := embedded.MoveKafkaAside(cfg.Dir)
+	if moveErr != nil {
+		return nil, errors.Join(err, moveErr)
+	}
+	s.log.Warn("the embedded Kafka's files are torn and were moved aside; everything is published anew from the journal", "error", err, "moved_to", moved)
+	return embedded.StartKafka(ctx, cfg)
+}
+
+// keepPostgres starts a Postgres that ended by itself again, until ctx ends. The node connects again by itself.
+func (s *stack) keepPostgres(ctx context.Context, postgres *embedded.Postgres) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-postgres.Done():
+		}
+		s.log.Error("Postgres ended, starting it again", "log", postgres.LogFile())
+		if err := postgres.Start(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("Postgres does not start, trying again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(restartPause):
+		}
+	}
+}
+
+// explain says what to do about the errors that a user can do something about.
+func (s *stack) explain(err error) error {
+	switch {
+	case errors.Is(err, embedded.ErrInUse), errors.Is(err, embedded.ErrKafkaBusy):
+		return fmt.Errorf("the data folder %s is in use by another bk: %w", s.dir, err)
+	case errors.Is(err, embedded.ErrNoPostgres):
+		return fmt.Errorf("%w\ninstall PostgreSQL 15 or later (apt-get install postgresql, brew install postgresql), or use bk serve with one elsewhere", err)
+	}
+	return err
+}
+
+// ports are those of the last run.
+type ports struct {
+	Postgres int `json:"postgres"`
+	Kafka    int `json:"kafka"`
+}
+
+// loadPorts gives zeros where nothing useful is remembered.
+func (s *stack) loadPorts() ports {
+	var p ports
+	content, err := os.ReadFile(filepath.Join(s.dir, portsFile))
+	if err != nil || json.Unmarshal(content, &p) != nil {
+		return ports{}
+	}
+	return p
+}
+
+// savePorts remembers the ports; without it they only change.
+func (s *stack) savePorts(was ports, dsn, kafka string) {
+	now := ports{Postgres: portOf(dsn), Kafka: portOf("kafka://" + kafka)}
+	if now == was {
+		return
+	}
+	content, err := json.Marshal(now)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(s.dir, portsFile), append(content, '\n'), 0o644)
+	}
+	if err != nil {
+		s.log.Warn("can't remember the ports", "error", err)
+	}
+}
+
+// portOf gives a URL's port, 0 if it has none.
+func portOf(address string) int {
+	u, err := url.Parse(address)
+	if err != nil {
+		return 0
+	}
+	port, _ := strconv.Atoi(u.Port()) // empty: 0
+	return port
+}
+
+// freeOr gives the port if it is free, else 0.
+func freeOr(port int) int {
+	if port < 1 || port > 65535 {
+		return 0
+	}
+	l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return 0
+	}
+	l.Close()
+	return port
+}
+
+// randomPort gives a free port, 0 if it finds none.
+func randomPort() int {
+	for range 100 {
+		if port := freeOr(lowestPort + rand.IntN(highestPort-lowestPort+1)); port != 0 {
+			return port
+		}
+	}
+	return 0
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bkledger/bk/api/node"
+)
+
+// server is what `bk serve` is told.
+type server struct {
+	settings
+	node      node.Config
+	readyFile string
+	log       logSettings
+}
+
+// fields are the settings by the names of the node's fields, to name the right one when the node finds fault with it.
+var fields = map[string]string{
+	"Postgres": "postgres", "Brokers": "kafka.brokers", "EventsTopic": "kafka.events-topic", "CheckpointsTopic": "kafka.checkpoints-topic",
+	"Partitions": "kafka.partitions", "ReplicationFactor": "kafka.replication-factor", "MinInsync": "kafka.min-insync",
+	"Listen": "listen", "MetricsListen": "metrics-listen", "Shard": "shard",
+	"MaxInFlight": "journal.max-in-flight", "MaxBatch": "journal.max-batch", "Connections": "journal.connections",
+	"PoolConnections": "journal.pool-connections", "Lease": "journal.lease", "AppendTimeout": "journal.append-timeout",
+	"StandbyAfter": "standby-after", "Grace": "grace",
+}
+
+func newServeCommand(a *app) *cobra.Command {
+	s := &server{}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve a ledger on a given Postgres and Kafka",
+		Long: `Serve a ledger on a given Postgres and Kafka.
+
+Every setting is a flag, an environment variable and a key of the YAML file that --config names: --kafka-brokers is
+BK_KAFKA_BROKERS and kafka.brokers. Flags come before the environment, the environment before the file.
+
+Several servers may run on one database: one leads, the others stand by and take over.`,
+		Example: `  bk serve --postgres postgres://bk@db/bk --kafka-brokers k1:9092,k2:9092 --migrate
+  bk serve --config /etc/bk/bk.yaml --ready-file /run/bk/ready.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), a) },
+	}
+	s.bind(cmd)
+	return cmd
+}
+
+func (s *server) bind(cmd *cobra.Command) {
+	n := &s.node
+	s.configFlag(cmd)
+	s.text(cmd, &n.Postgres, "postgres", "", "DSN of the ledger's database")
+	s.flag(cmd, &n.Migrate, "migrate", "bring the database's schema up to date first")
+	s.list(cmd, &n.Brokers, "kafka.brokers", "Kafka's bootstrap addresses; none: nothing is published")
+	s.text(cmd, &n.EventsTopic, "kafka.events-topic", "", "topic of the events (bk.events.v1)")
+	s.text(cmd, &n.CheckpointsTopic, "kafka.checkpoints-topic", "", "topic of the publisher's checkpoints (bk.checkpoints.v1)")
+	s.number(cmd, &n.Partitions, "kafka.partitions", "partitions of a new events topic, for ever (8)")
+	s.number(cmd, &n.ReplicationFactor, "kafka.replication-factor", "replicas of new topics (the broker's default)")
+	s.number(cmd, &n.MinInsync, "kafka.min-insync", "min.insync.replicas of new topics (the broker's default)")
+	s.text(cmd, &n.Listen, "listen", node.DefaultListen, "address of the API; port 0 takes a free one")
+	s.text(cmd, &n.MetricsListen, "metrics-listen", node.DefaultMetricsListen, "address of metrics and health")
+	s.flag(cmd, &n.Pprof, "pprof", "Go profiles on the metrics address")
+	s.number(cmd, &n.Shard, "shard", "number of the journal that is served (0)")
+	s.number(cmd, &n.MaxInFlight, "journal.max-in-flight", "commands accepted and not yet answered (16384)")
+	s.number(cmd, &n.MaxBatch, "journal.max-batch", "entries of one COPY (8192)")
+	s.number(cmd, &n.Connections, "journal.connections", "batches copied at the same time, 1 to 4 (1)")
+	s.number(cmd, &n.PoolConnections, "journal.pool-connections", "Postgres connections for reads and projections (16)")
+	s.duration(cmd, &n.Lease, "journal.lease", "how long a silent writer is waited for before another takes over (5s)")
+	s.duration(cmd, &n.AppendTimeout, "journal.append-timeout", "bound of one append (30s)")
+	s.duration(cmd, &n.StandbyAfter, "standby-after", "how long the start waits to lead before it counts as a standby (3s)")
+	s.duration(cmd, &n.Grace, "grace", "what open calls get to finish at the end (10s)")
+	s.text(cmd, &s.readyFile, "ready-file", "", "JSON file with all addresses, there while the server serves")
+	s.log.bind(cmd, &s.settings)
+}
+
+// check loads the configuration and reports everything that is wrong with it.
+func (s *server) check(lookup func(string) (string, bool)) error {
+	errs := s.load(lookup)
+	for _, v := range node.Violations(s.node.WithDefaults().Validate()) {
+		errs = append(errs, fmt.Errorf("%s: %s", s.origin(fields[v.Field]), v.What))
+	}
+	return configError(errs)
+}
+
+func (s *server) run(ctx context.Context, a *app) error {
+	if err := s.check(environment); err != nil {
+		return err
+	}
+	s.node.Version = version()
+	s.node.Log = s.log.logger(a.err)
+	secondSignalKills(ctx)
+	return serveNode(ctx, s.node, s.node.Log, s.readyFile, strings.Join(s.node.Brokers, ","), func(endpoints) {})
+}
+
+// serveNode runs a node and keeps its ready file.
+func serveNode(ctx context.Context, cfg node.Config, log *slog.Logger, readyFile, kafka string, ready func(endpoints)) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if readyFile != "" {
+		// One that a killed server left would be taken for ours.
+		if err := removeReadyFile(readyFile); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, removeReadyFile(readyFile)) }()
+	}
+	err = node.Run(ctx, cfg, func(at node.Addresses) {
+		e := endpointsOf(at, cfg.Postgres, kafka)
+		if readyFile != "" {
+			if err := writeReadyFile(readyFile, e); err != nil {
+				log.Error("can't say that the server serves", "error", err)
+				cancel(err)
+				return
+			}
+		}
+		ready(e)
+	})
+	var readyFault error
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		readyFault = cause
+	}
+	return errors.Join(err, readyFault)
+}
+
+// secondSignalKills gives the signals their usual effect once the first has begun an orderly end.
+func secondSignalKills(ctx context.Context) {
+	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) })
+}
+
+// version is what the build knows of itself.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	text := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 && !strings.Contains(text, s.Value[:12]) {
+			text += " " + s.Value[:12]
+		}
+	}
+	return text
+}
