@@ -19,13 +19,21 @@ type bench struct {
 	cfg     Config
 	cluster *cluster
 	rows    *rows
+
+	step, steps int // how far the run is
+}
+
+// doing tells the next step.
+func (b *bench) doing(format string, args ...any) {
+	b.cfg.Progress(b.step, b.steps, fmt.Sprintf(format, args...))
+	b.step++
 }
 
 // side is one way to append, in one configuration.
 type side struct {
 	Way    string
 	Config string
-	group  int // entries that the engine gets together, 0 without an engine
+	group  int // entries that are given to the engine together; 0 without an engine
 	// run appends to the fresh database dsn.
 	run func(ctx context.Context, dsn string) (tally, error)
 
@@ -51,31 +59,33 @@ const (
 func (b *bench) sides() []*side {
 	n := b.cfg.Entries
 	var all []*side
-	add := func(way, config string, run func(context.Context, string) (tally, error)) {
-		all = append(all, &side{Way: way, Config: config, run: run})
+	add := func(way, config string, group int, run func(context.Context, string) (tally, error)) {
+		all = append(all, &side{Way: way, Config: config, group: group, run: run})
 	}
 	for _, size := range []int{1000, 8000, 32_000} {
 		for sessions := 1; sessions <= 2; sessions++ {
-			add(wayRaw, fmt.Sprintf("%d a batch, %s", size, plural(sessions, "connection")), b.rawCopy(n, size, sessions))
+			add(wayRaw, fmt.Sprintf("%d a batch, %s", size, plural(sessions, "connection")), 0, b.rawCopy(n, size, sessions))
 		}
 	}
 	groups := []struct{ size, callers, entries int }{{1, 1024, n / 2}, {100, 64, n}, {1000, 16, n}}
 	for sessions := 1; sessions <= 2; sessions++ {
 		for _, g := range groups {
 			cfg := journal.Config{Connections: sessions}
-			add(wayEngine, fmt.Sprintf("groups of %d, %d callers, %s", g.size, g.callers, plural(sessions, "connection")),
+			add(wayEngine, fmt.Sprintf("groups of %d, %d callers, %s", g.size, g.callers, plural(sessions, "connection")), g.size,
 				b.engine(cfg, workload{}, g.entries, g.size, g.callers))
-			all[len(all)-1].group = g.size
 		}
 	}
-	add(wayHot, "groups of 1000, 16 callers, 1 connection", b.engine(journal.Config{}, workload{hot: true}, n, 1000, 16))
-	add(wayUnary, "256 callers, 4 clients", b.connectUnary(n/8, 256, 4))
-	add(wayBatch100, "64 callers, 4 clients", b.connectBatch(n, 100, 64, 4, false))
-	add(wayBatch1000, "8 callers, 4 clients", b.connectBatch(n, 1000, 8, 4, false))
-	add(wayStream, "4 streams, 1024 in flight each", b.connectStream(n/2, 4, 1024))
-	add(wayFollowed, "64 callers, 4 clients", b.connectBatch(n, 100, 64, 4, true))
-	add(wayInsert64, "prepared", b.insert(n/8, 64))
-	add(wayInsert1, "prepared", b.insert(n/40, 1))
+	for _, g := range groups[1:] {
+		add(wayHot, fmt.Sprintf("groups of %d, %d callers, 1 connection", g.size, g.callers), g.size,
+			b.engine(journal.Config{}, workload{hot: true}, n, g.size, g.callers))
+	}
+	add(wayUnary, "256 callers, 4 clients", 1, b.connectUnary(n/8, 256, 4))
+	add(wayBatch100, "64 callers, 4 clients", 100, b.connectBatch(n, 100, 64, 4, false))
+	add(wayBatch1000, "8 callers, 4 clients", 1000, b.connectBatch(n, 1000, 8, 4, false))
+	add(wayStream, "4 streams, 1024 in flight each", 1, b.connectStream(n/2, 4, 1024))
+	add(wayFollowed, "64 callers, 4 clients", 100, b.connectBatch(n, 100, 64, 4, true))
+	add(wayInsert64, "prepared", 0, b.insert(n/8, 64))
+	add(wayInsert1, "prepared", 0, b.insert(n/40, 1))
 	return all
 }
 
@@ -95,10 +105,11 @@ func Run(ctx context.Context, cfg Config) (report *Report, err error) {
 			err = errors.Join(err, fmt.Errorf("bench: %w", closeErr))
 		}
 	}()
+	sides := b.sides()
+	b.steps = 1 + len(sides)*cfg.Rounds + len(b.openLoops()) + 1
 	if err := b.captureRows(ctx); err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
-	sides := b.sides()
 	if err := b.rounds(ctx, sides); err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
@@ -117,7 +128,7 @@ func Run(ctx context.Context, cfg Config) (report *Report, err error) {
 
 // captureRows lets the engine book all trades once and reads back what it stored. It is a warm-up, too.
 func (b *bench) captureRows(ctx context.Context) (err error) {
-	b.cfg.Progress("booking the rows that all sides store")
+	b.doing("booking the rows that all sides store")
 	dsn, drop, err := b.cluster.fresh(ctx)
 	if err != nil {
 		return err
@@ -148,9 +159,9 @@ func (b *bench) captureRows(ctx context.Context) (err error) {
 func (b *bench) rounds(ctx context.Context, sides []*side) error {
 	random := rand.New(rand.NewPCG(1, 2)) // the same orders every time
 	for round := range b.cfg.Rounds {
-		for n, i := range random.Perm(len(sides)) {
+		for _, i := range random.Perm(len(sides)) {
 			s := sides[i]
-			b.cfg.Progress(fmt.Sprintf("round %d of %d, %d of %d: %s, %s", round+1, b.cfg.Rounds, n+1, len(sides), s.Way, s.Config))
+			b.doing("round %d of %d: %s, %s", round+1, b.cfg.Rounds, s.Way, s.Config)
 			t, err := b.runOnce(ctx, s)
 			if err != nil {
 				return fmt.Errorf("%s, %s: %w", s.Way, s.Config, err)

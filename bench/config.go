@@ -21,13 +21,13 @@ type Config struct {
 	Rounds int
 	// OpenLoop is how long each run with a schedule takes. Default 5 s.
 	OpenLoop time.Duration
-	// Overload is how long the overload takes; the memory at its end is compared with that after 10 s, or at half time where it takes
-	// less than 20 s. Default 15 s.
+	// Overload is how long the overload takes; the memory at its end is compared with that after 10 s, or at half time where it takes no
+	// longer. Default 15 s.
 	Overload time.Duration
 	// Child is the command line of a process that calls [Child]. Default: this program with the arguments "bench child".
 	Child []string
-	// Progress is told what is being done, a line at a time. Default: nobody.
-	Progress func(line string)
+	// Progress is told what is being done, as the step done of total. Default: nobody.
+	Progress func(done, total int, doing string)
 	// Log gets what the parts of the engine say. Default: none.
 	Log *slog.Logger
 }
@@ -52,7 +52,7 @@ func (c Config) WithDefaults() Config {
 		}
 	}
 	if c.Progress == nil {
-		c.Progress = func(string) {}
+		c.Progress = func(int, int, string) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -60,7 +60,7 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Quick gives a configuration that takes about half a minute; its figures are rough.
+// Quick gives a configuration that takes a minute or two; its figures are rough.
 func Quick() Config {
 	return Config{Entries: 40_000, Rounds: 2, OpenLoop: 2 * time.Second, Overload: 4 * time.Second}
 }

@@ -3,15 +3,11 @@ package bench
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-
-	"github.com/bkledger/bk/ledger"
-	"github.com/bkledger/bk/ledger/journal"
 )
 
 // schedule is an open loop: groups of trades arrive at their times, whether or not those before are answered, and their latency counts
@@ -23,6 +19,7 @@ type schedule struct {
 	Took    time.Duration // for so long
 	First   int           // number of the first trade
 	Senders int           // goroutines; each has its share of the arrivals
+	Cut     bool          // end in time, whatever has not arrived; otherwise all arrive, however late
 }
 
 // arrivals is what became of a schedule.
@@ -36,137 +33,110 @@ type arrivals struct {
 	late     *hdrhistogram.Histogram // how late the load made its calls
 }
 
+// offer gives the trades from first on, size of them, to the engine without waiting for the answer. refused: the queue is full.
+type offer func(ctx context.Context, sender, first, size int) (wait answer, refused bool, err error)
+
+// answer waits for the answer and says when it came; errRefused if the queue was full after all.
+type answer func() (at time.Time, err error)
+
+var errRefused = errors.New("refused: the queue is full")
+
 // arrival is a group on its way.
 type arrival struct {
-	pending      *journal.Pending
-	entries      int
-	due, offered time.Time
+	wait    answer
+	due, at time.Time
 }
 
-// run offers the trades to an engine and waits for all answers.
-func (s schedule) run(ctx context.Context, e *engine, w workload) (*arrivals, error) {
-	interval := time.Duration(float64(s.Size) / s.Rate * float64(time.Second))
-	total := int(s.Took / interval)
+// run offers the trades and waits for all answers.
+func (s schedule) run(ctx context.Context, give offer) (*arrivals, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	out := &arrivals{latency: newHistogram(), service: newHistogram(), late: newHistogram()}
-	var merging sync.Mutex
-	var running sync.WaitGroup
-	var failed atomic.Pointer[error]
-	fail := func(err error) { failed.CompareAndSwap(nil, &err) }
 	began := time.Now()
+	parts := make([]*arrivals, s.Senders)
+	var running sync.WaitGroup
 	for sender := range s.Senders {
-		// As many as the engine can hold: the sender never waits for the collector.
-		waiting := make(chan arrival, 16<<10)
-		running.Go(func() { // the collector
-			latency, service := newHistogram(), newHistogram()
-			var accepted int64
-			for a := range waiting {
-				<-a.pending.Done()
-				now := time.Now()
-				if err := failure(a.pending.Wait(ctx)); err != nil {
-					fail(err)
-					continue
-				}
-				accepted += int64(a.entries)
-				record(latency, now.Sub(a.due), a.entries)
-				record(service, now.Sub(a.offered), a.entries)
+		running.Go(func() {
+			var err error
+			if parts[sender], err = s.send(ctx, sender, began, give); err != nil {
+				cancel(err)
 			}
-			merging.Lock()
-			defer merging.Unlock()
-			out.latency.Merge(latency)
-			out.service.Merge(service)
-			out.Accepted += accepted
-		})
-		running.Go(func() { // the sender
-			defer close(waiting)
-			late := newHistogram()
-			var offered, refused int64
-			var group []*ledger.Command
-			for i := sender; i < total && ctx.Err() == nil && failed.Load() == nil; i += s.Senders {
-				due := began.Add(time.Duration(i) * interval)
-				if ahead := time.Until(due); ahead > 0 {
-					time.Sleep(ahead)
-				}
-				if group == nil {
-					group = make([]*ledger.Command, s.Size)
-					for n := range group {
-						group[n] = w.trade(s.First + i*s.Size + n)
-					}
-				}
-				now := time.Now()
-				offered += int64(s.Size)
-				record(late, now.Sub(due), s.Size)
-				p := e.BookAsync(ctx, group, journal.BookOptions{})
-				if wasRefused(p) {
-					refused += int64(s.Size) // nothing was booked: the next arrival brings the same trades
-					continue
-				}
-				waiting <- arrival{p, s.Size, due, now}
-				group = nil
-			}
-			merging.Lock()
-			defer merging.Unlock()
-			out.late.Merge(late)
-			out.Offered += offered
-			out.Refused += refused
 		})
 	}
 	running.Wait()
 	out.Took = time.Since(began)
-	if err := failed.Load(); err != nil {
-		return nil, *err
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
-	return out, ctx.Err()
+	for _, p := range parts {
+		out.latency.Merge(p.latency)
+		out.service.Merge(p.service)
+		out.late.Merge(p.late)
+		out.Offered, out.Accepted, out.Refused = out.Offered+p.Offered, out.Accepted+p.Accepted, out.Refused+p.Refused
+	}
+	return out, nil
 }
 
-// wasRefused reports whether the queue was full.
-func wasRefused(p *journal.Pending) bool {
-	select {
-	case <-p.Done():
-		outcomes := p.Wait(context.Background()) // they are there
-		return errors.Is(outcomes[0].Err, journal.ErrOverloaded)
-	default:
-		return false
-	}
-}
-
-// scheduled runs the open loops at half and at four fifths of what the closed loop reached, and then the overload.
-func (b *bench) scheduled(ctx context.Context, report *Report) error {
-	for _, size := range []int{1, 100} {
-		capacity := report.engineCapacity(size)
-		for _, part := range []float64{0.5, 0.8} {
-			b.cfg.Progress(fmt.Sprintf("open loop: groups of %d at %.0f %% of %.0f entries/s, %s", size, 100*part, capacity, b.cfg.OpenLoop))
-			s := schedule{Rate: part * capacity, Size: size, Took: b.cfg.OpenLoop, Senders: 2}
-			o, err := b.openLoop(ctx, s)
-			if err != nil {
-				return fmt.Errorf("open loop: %w", err)
+// send is one sender's share of the schedule. A goroutine beside it takes the answers in the order of the offers.
+func (s schedule) send(ctx context.Context, sender int, began time.Time, give offer) (*arrivals, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	out := &arrivals{latency: newHistogram(), service: newHistogram(), late: newHistogram()}
+	waiting := make(chan arrival, maxWaiting)
+	collected := make(chan struct{})
+	var late int64 // refusals that came with the answer
+	go func() {
+		defer close(collected)
+		for a := range waiting {
+			at, err := a.wait()
+			switch {
+			case errors.Is(err, errRefused):
+				late += int64(s.Size)
+			case err != nil:
+				cancel(err)
+			default:
+				out.Accepted += int64(s.Size)
+				record(out.latency, at.Sub(a.due), s.Size)
+				record(out.service, at.Sub(a.at), s.Size)
 			}
-			o.PartOfCapacity = part
-			report.OpenLoop = append(report.OpenLoop, *o)
 		}
+	}()
+	err := s.offers(ctx, sender, began, give, out, waiting)
+	close(waiting)
+	<-collected
+	out.Refused += late
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
-	return b.overload(ctx, report)
+	return out, err
 }
 
-func (b *bench) openLoop(ctx context.Context, s schedule) (o *OpenLoop, err error) {
-	dsn, drop, err := b.cluster.fresh(ctx)
-	if err != nil {
-		return nil, err
+// maxWaiting bounds what a sender has unanswered; it is as much as the engine takes in.
+const maxWaiting = 16 << 10
+
+func (s schedule) offers(ctx context.Context, sender int, began time.Time, give offer, out *arrivals, waiting chan<- arrival) error {
+	interval := time.Duration(float64(s.Size) / s.Rate * float64(time.Second))
+	total := int(s.Took / interval)
+	for i := sender; i < total && ctx.Err() == nil; i += s.Senders {
+		if s.Cut && time.Since(began) > s.Took {
+			return nil
+		}
+		due := began.Add(time.Duration(i) * interval)
+		if ahead := time.Until(due); ahead > 0 {
+			time.Sleep(ahead) // this is the load's clock, not a wait for something
+		}
+		now := time.Now()
+		wait, refused, err := give(ctx, sender, s.First+i*s.Size, s.Size)
+		if err != nil {
+			return err
+		}
+		out.Offered += int64(s.Size)
+		record(out.late, now.Sub(due), s.Size)
+		if refused {
+			out.Refused += int64(s.Size)
+			continue
+		}
+		waiting <- arrival{wait, due, now}
 	}
-	defer func() { err = errors.Join(err, drop()) }()
-	e, err := startEngine(ctx, journal.Config{DSN: dsn}, workload{})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, e.close()) }()
-	clock := b.startClock(0)
-	a, err := s.run(ctx, e, workload{})
-	if err != nil {
-		return nil, err
-	}
-	t := clock.stop(e.before, nil)
-	t.entries = int(a.Accepted)
-	o = &OpenLoop{GroupSize: s.Size, Latencies: latencies(a.latency), curve: curveOf(a.latency)}
-	o.fill(a, s.Rate)
-	o.CPU = t.perEntry()
-	return o, t.check(ctx, dsn)
+	return nil
 }

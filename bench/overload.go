@@ -9,8 +9,10 @@ import (
 	"github.com/bkledger/bk/ledger/journal"
 )
 
-// overloadFactor is how much of its capacity the engine is offered.
-const overloadFactor = 2
+const (
+	overloadFactor = 2                // how much of its capacity the engine is offered
+	sampleAfter    = 10 * time.Second // when the memory has its final size
+)
 
 // overloadJob is the overload as a child does it: engine and load in one process, which does nothing else.
 type overloadJob struct {
@@ -46,7 +48,7 @@ func (o *overloadJob) run(ctx context.Context, answer func(any) error) (err erro
 		out.ResidentSample, out.ResidentEnd, out.Peak = watchMemory(watching, o.Sample)
 	}()
 	cpu := ownCPU()
-	a, err := o.Schedule.run(ctx, e, workload{})
+	a, err := o.Schedule.run(ctx, offerEngine(e, workload{}, o.Schedule.Senders))
 	stop()
 	<-watched
 	if err != nil {
@@ -79,15 +81,18 @@ func watchMemory(ctx context.Context, sample time.Duration) (sampled, end, peak 
 
 // overload offers twice the capacity of single bookings, in a process of its own.
 func (b *bench) overload(ctx context.Context, report *Report) (err error) {
-	capacity := report.engineCapacity(1)
-	sample := min(10*time.Second, b.cfg.Overload/2)
-	b.cfg.Progress(fmt.Sprintf("overload: %d times %.0f entries/s, %s", overloadFactor, capacity, b.cfg.Overload))
+	capacity := report.capacity(wayEngine, 1)
+	sample := sampleAfter
+	if b.cfg.Overload <= sample {
+		sample = b.cfg.Overload / 2
+	}
+	b.doing("overload for %s: %d times %.0f entries/s", b.cfg.Overload, overloadFactor, capacity)
 	dsn, drop, err := b.cluster.fresh(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, drop()) }()
-	s := schedule{Rate: overloadFactor * capacity, Size: 1, Took: b.cfg.Overload, Senders: 2}
+	s := schedule{Rate: overloadFactor * capacity, Size: 1, Took: b.cfg.Overload, Senders: 2, Cut: true}
 	c, err := startChild(ctx, b.cfg.Child, job{Overload: &overloadJob{DSN: dsn, Schedule: s, Sample: sample}})
 	if err != nil {
 		return fmt.Errorf("overload: %w", err)

@@ -69,7 +69,7 @@ func openCluster(ctx context.Context, cfg Config) (c *cluster, err error) {
 	if err := c.describe(ctx); err != nil {
 		return c, err
 	}
-	template, err := c.create(ctx, "template", "template1")
+	template, err := c.create(ctx, "template", "template0")
 	if err != nil {
 		return c, err
 	}

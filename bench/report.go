@@ -75,6 +75,7 @@ type Side struct {
 
 // OpenLoop is a run on a schedule; latencies count from the schedule.
 type OpenLoop struct {
+	Way               string  `json:"way"`
 	GroupSize         int     `json:"group_size"`
 	PartOfCapacity    float64 `json:"part_of_capacity"`
 	OfferedPerSecond  float64 `json:"offered_per_second"`
@@ -131,12 +132,6 @@ func (t tally) perEntry() CPU {
 	return CPU{Load: per(t.cpu.load), Server: per(t.cpu.server), Postgres: per(t.cpu.postgres)}
 }
 
-func (o *OpenLoop) fill(a *arrivals, rate float64) {
-	o.Offered, o.Accepted, o.Refused = a.Offered, a.Accepted, a.Refused
-	o.OfferedPerSecond, o.AcceptedPerSecond = rate, float64(a.Accepted)/a.Took.Seconds()
-	o.LoadLateP99 = milliseconds(a.late, 99)
-}
-
 // summarise turns the rounds into figures.
 func (r *Report) summarise(sides []*side) {
 	best := map[string]*side{}
@@ -176,11 +171,11 @@ func (r *Report) summarise(sides []*side) {
 	r.HotToSpread = pairedRatio(best[wayHot], engine)
 }
 
-// engineCapacity is the best rate of the engine in process with groups of that size.
-func (r *Report) engineCapacity(size int) float64 {
+// capacity is the best rate of a way to append with groups of that size.
+func (r *Report) capacity(way string, size int) float64 {
 	best := 0.0
 	for _, s := range r.Sides {
-		if s.Way == wayEngine && s.group == size {
+		if s.Way == way && s.group == size {
 			best = max(best, s.EntriesPerSecond)
 		}
 	}
@@ -201,4 +196,14 @@ func (r *Report) accept() {
 	line("overload: refused / offered", float64(o.Refused)/float64(max(1, o.Offered)), 0.01, 0)
 	line("overload: resident memory at the end / sampled", o.MemoryRatio, 0, 1.2)
 	line("overload: p99 of the acknowledged / time of a full queue", o.P99/o.QueueMilliseconds, 0, 2)
+}
+
+// Holds reports whether all lines of the acceptance hold.
+func (r *Report) Holds() bool {
+	for _, a := range r.Acceptance {
+		if !a.Holds {
+			return false
+		}
+	}
+	return true
 }

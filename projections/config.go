@@ -25,6 +25,9 @@ type Config struct {
 	// for an entry.
 	MaxChunkEntries  int
 	MaxChunkPostings int
+	// Pace is for how long entries gather before they are stored, unless a read waits for them: 100 ms unless told. A chunk costs
+	// nearly the same whether it has ten entries or thousands, so this is what keeps Postgres free for the journal.
+	Pace time.Duration
 	// ChunkTimeout bounds the transaction of a chunk, so that a dead connection is noticed: a minute unless told.
 	ChunkTimeout time.Duration
 	// Grace is for how long the tables of a generation stay after another one took over, for reads that began before: a minute
@@ -52,6 +55,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.MaxChunkPostings == 0 {
 		c.MaxChunkPostings = 196608
+	}
+	if c.Pace == 0 {
+		c.Pace = 100 * time.Millisecond
 	}
 	if c.ChunkTimeout == 0 {
 		c.ChunkTimeout = time.Minute
@@ -103,7 +109,7 @@ func (c Config) Validate() error {
 	for _, d := range []struct {
 		name  string
 		value time.Duration
-	}{{"chunk timeout", c.ChunkTimeout}, {"grace", c.Grace}, {"max backoff", c.MaxBackoff}} {
+	}{{"pace", c.Pace}, {"chunk timeout", c.ChunkTimeout}, {"grace", c.Grace}, {"max backoff", c.MaxBackoff}} {
 		if d.value < 0 {
 			wrong("%s: %s is below zero", d.name, d.value)
 		}

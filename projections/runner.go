@@ -37,7 +37,7 @@ func New(cfg Config) (*Runner, error) {
 	r := &Runner{cfg: cfg, byName: map[string]*lane{}}
 	for _, p := range cfg.Projections {
 		l := &lane{p: p, kick: make(chan struct{}, 1)}
-		l.progress.changed = make(chan struct{})
+		l.progress.changed, l.progress.wanted = make(chan struct{}), make(chan struct{}, 1)
 		r.lanes = append(r.lanes, l)
 		r.byName[p.Name()] = l
 	}
@@ -124,6 +124,7 @@ func (r *Runner) follow(ctx context.Context, l *lane, t *trouble, wg *sync.WaitG
 			if err := r.cfg.Source.Wait(ctx, w.to.Seq); err != nil {
 				return fmt.Errorf("wait for an entry after %d: %w", w.to.Seq, err)
 			}
+			l.progress.gather(ctx, r.cfg.Pace)
 			continue
 		}
 		l.progress.enter(w.g.Checkpoint)

@@ -19,6 +19,26 @@ type progress struct {
 	fault   *Fault
 	trouble string
 	changed chan struct{} // closed and replaced at each change
+	wanted  chan struct{} // has a value when a read waits for more than is stored
+}
+
+// want asks for entries to be stored at once.
+func (p *progress) want() {
+	select {
+	case p.wanted <- struct{}{}:
+	default:
+	}
+}
+
+// gather waits for the pace to pass, or for a read that can't.
+func (p *progress) gather(ctx context.Context, pace time.Duration) {
+	timer := time.NewTimer(pace)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-p.wanted:
+	case <-ctx.Done():
+	}
 }
 
 func (p *progress) change(do func()) {
@@ -75,6 +95,7 @@ func (r *Runner) WaitFor(ctx context.Context, name string, seq uint64) error {
 		if have >= seq {
 			return nil
 		}
+		l.progress.want()
 		select {
 		case <-ctx.Done():
 			return &BehindError{Projection: name, Want: seq, Have: have, Err: errors.Join(ctx.Err(), trouble)}

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/api/gen/bk/v1/bkv1connect"
 )
 
@@ -59,3 +61,19 @@ func (c *Client) URL() string { return c.url }
 
 // Close gives back connections that are not in use.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+// Detail gives what the server says about an error of a call, or nil if it didn't come from a BK server.
+func Detail(err error) *bkv1.ErrorDetail {
+	var failed *connect.Error
+	if !errors.As(err, &failed) {
+		return nil
+	}
+	for _, d := range failed.Details() {
+		if value, err := d.Value(); err == nil {
+			if detail, ok := value.(*bkv1.ErrorDetail); ok {
+				return detail
+			}
+		}
+	}
+	return nil
+}

@@ -74,7 +74,7 @@ func (l *Loader) define(ctx context.Context, rows []*tradefile.Row) error {
 		addInstrument(identifier{scheme: bkv1.IdentifierType_IDENTIFIER_TYPE_CURRENCY, value: currency})
 	}
 	err := defineAll(ctx, l, accounts, func(ctx context.Context, part []*bkv1.Account) (errs []*bkv1.Error, err error) {
-		res, err := l.cfg.Client.Directory.CreateAccounts(ctx, connect.NewRequest(&bkv1.CreateAccountsRequest{Accounts: part, Source: l.cfg.Source}))
+		res, err := l.cfg.Client.Directory.CreateAccounts(ctx, connect.NewRequest(&bkv1.CreateAccountsRequest{Accounts: part, Source: l.source}))
 		if err == nil {
 			for _, result := range res.Msg.Results {
 				errs = append(errs, result.GetError())
@@ -86,7 +86,7 @@ func (l *Loader) define(ctx context.Context, rows []*tradefile.Row) error {
 		return fmt.Errorf("opening the accounts that are missing: %w", err)
 	}
 	err = defineAll(ctx, l, instruments, func(ctx context.Context, part []*bkv1.Instrument) (errs []*bkv1.Error, err error) {
-		res, err := l.cfg.Client.Directory.CreateInstruments(ctx, connect.NewRequest(&bkv1.CreateInstrumentsRequest{Instruments: part, Source: l.cfg.Source}))
+		res, err := l.cfg.Client.Directory.CreateInstruments(ctx, connect.NewRequest(&bkv1.CreateInstrumentsRequest{Instruments: part, Source: l.source}))
 		if err == nil {
 			for _, result := range res.Msg.Results {
 				errs = append(errs, result.GetError())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"time"
 	"unicode"
@@ -18,7 +19,7 @@ import (
 type Config struct {
 	// Client is the server. Needed.
 	Client *client.Client
-	// Source is noted on every entry, such as the file's name.
+	// Source is noted on every entry. Default: the base name of the file.
 	Source string
 	// CreateMissing: accounts (code cust:<id>), instruments and currencies that rows name are defined before.
 	CreateMissing bool
@@ -52,7 +53,6 @@ func (c Config) WithDefaults() Config {
 	if c.OnRetry == nil {
 		c.OnRetry = func(error, time.Duration) {}
 	}
-	c.Source = printable(c.Source, ledger.MaxNameBytes)
 	return c
 }
 
@@ -83,6 +83,7 @@ type Totals struct {
 // Loader loads files one after the other. It is not safe for concurrent use.
 type Loader struct {
 	cfg     Config
+	source  string // of the file that is loaded
 	totals  Totals
 	batches [readAhead]*batch
 	defined definitions
@@ -108,6 +109,11 @@ func (l *Loader) Totals() Totals { return l.totals }
 // Load books all rows of one file. Its errors: a *tradefile.FileError once what could be read is booked, the error of a call that could not be
 // made again, or ctx's. If a load ends early, a read from the file that has begun still goes on until it returns.
 func (l *Loader) Load(ctx context.Context, r *tradefile.Reader) error {
+	l.source = l.cfg.Source
+	if l.source == "" {
+		l.source = filepath.Base(r.Name())
+	}
+	l.source = printable(l.source, ledger.MaxNameBytes)
 	ctx, cancel := context.WithCancel(ctx)
 	free := make(chan *batch, readAhead)
 	for i, b := range l.batches {

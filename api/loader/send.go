@@ -56,7 +56,7 @@ func (l *Loader) book(ctx context.Context, b *batch) (*bkv1.BookBatchResponse, e
 	b.commands = b.commands[:0]
 	for _, row := range b.pending {
 		c := row.Command()
-		c.Source = l.cfg.Source
+		c.Source = l.source
 		b.commands = append(b.commands, c)
 	}
 	req := connect.NewRequest(&bkv1.BookBatchRequest{Mode: bkv1.BatchMode_BATCH_MODE_EACH, Commands: b.commands})

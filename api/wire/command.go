@@ -143,6 +143,9 @@ func withPostings(c *ledger.Command, e *bkv1.NewEntry) (*ledger.Command, *ledger
 	for i, p := range e.GetPostings() {
 		to, field := &c.Postings[i], indexed("entry.postings", i)
 		var rej *ledger.Rejection
+		if rej = checkRef(field+".account", p.GetAccount()); rej != nil {
+			return nil, rej
+		}
 		to.Account = AccountRefFrom(p.GetAccount())
 		if to.Instrument, rej = IdentifierFrom(field+".instrument", p.GetInstrument()); rej != nil {
 			return nil, rej

@@ -40,6 +40,17 @@ func Account(a ledger.Account) *bkv1.Account {
 	return &bkv1.Account{Id: a.ID, Code: a.Code, Kind: accountKinds.from(a.Kind), Entity: a.Entity, Name: a.Name}
 }
 
+// checkRef checks the form of a reference that may not be looked up (a target where none is needed).
+func checkRef(field string, r *bkv1.AccountRef) *ledger.Rejection {
+	if r.GetId() < 0 {
+		return ledger.Reject(ledger.ReasonInvalid, field+".id", "%d is below zero", r.GetId())
+	}
+	if len(r.GetCode()) > ledger.MaxCodeBytes {
+		return ledger.Reject(ledger.ReasonTooLarge, field+".code", "%d bytes, %d are allowed", len(r.GetCode()), ledger.MaxCodeBytes)
+	}
+	return nil
+}
+
 // AccountRefFrom converts a request's reference; none is the zero reference.
 func AccountRefFrom(r *bkv1.AccountRef) ledger.AccountRef {
 	return ledger.AccountRef{ID: r.GetId(), Code: r.GetCode()}
@@ -91,6 +102,14 @@ func IdentifierFrom(field string, id *bkv1.Identifier) (ledger.Identifier, *ledg
 		return ledger.Identifier{}, ledger.Reject(ledger.ReasonMissing, field, "an instrument is needed")
 	}
 	scheme, rej := identifiers.to(field+".type", id.Type)
+	if rej == nil && max(len(id.Country), len(id.Currency)) > maxListing {
+		if len(id.Country) > maxListing {
+			field += ".country"
+		} else {
+			field += ".currency"
+		}
+		rej = ledger.Reject(ledger.ReasonTooLarge, field, "more than %d letters", maxListing)
+	}
 	return ledger.Identifier{Type: scheme, Value: id.Value, Country: id.Country, Currency: id.Currency}, rej
 }
 

@@ -29,6 +29,12 @@ func terms(t *bkv1.Trade) (*ledger.Trade, *ledger.Rejection) {
 		Currency: t.Currency, MIC: t.Mic, ExecMPID: t.ExecMpid, ContraMPID: t.ContraMpid, ContraClearingNum: t.ContraClearingNum,
 		Target: AccountRefFrom(t.Target), OmitSEC: t.OmitSec, OmitTAF: t.OmitTaf, OrderID: t.OrderId,
 	}
+	if rej = checkRef("trade.account", t.Account); rej != nil {
+		return nil, rej
+	}
+	if rej = checkRef("trade.target", t.Target); rej != nil {
+		return nil, rej
+	}
 	if out.ExecutedAt, rej = moment("trade.executed_at", t.ExecutedAt); rej != nil {
 		return nil, rej
 	}

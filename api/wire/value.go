@@ -2,7 +2,6 @@ package wire
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -10,19 +9,28 @@ import (
 	"github.com/bkledger/bk/ledger"
 )
 
+// The bounds of texts that the ledger has no bound for, because it takes them apart at once; also in the proto files.
+const (
+	maxAmountBytes = 64 // zeros in front and behind included
+	maxListing     = 3  // country and currency of an identifier
+)
+
 // Amount parses a decimal of a request; the rejection names field. An empty text is missing_field.
 func Amount(field, text string) (ledger.Amount, *ledger.Rejection) {
 	if text == "" {
 		return ledger.Amount{}, ledger.Reject(ledger.ReasonMissing, field, "a decimal such as 100 or 167.41 is needed")
+	}
+	if len(text) > maxAmountBytes {
+		return ledger.Amount{}, ledger.Reject(ledger.ReasonTooLarge, field, "%d bytes, %d are allowed", len(text), maxAmountBytes)
 	}
 	a, err := ledger.ParseAmount(text)
 	switch {
 	case err == nil:
 		return a, nil
 	case errors.Is(err, ledger.ErrAmountSyntax):
-		return a, ledger.Reject(ledger.ReasonInvalid, field, "%s is %s", shown(text), err)
+		return a, ledger.Reject(ledger.ReasonInvalid, field, "%q is %s", text, err)
 	}
-	return a, ledger.Reject(ledger.ReasonOutOfRange, field, "%s has %s", shown(text), err)
+	return a, ledger.Reject(ledger.ReasonOutOfRange, field, "%q has %s", text, err)
 }
 
 // optionalAmount is [Amount] where an empty text is zero.
@@ -31,15 +39,6 @@ func optionalAmount(field, text string) (ledger.Amount, *ledger.Rejection) {
 		return ledger.Amount{}, nil
 	}
 	return Amount(field, text)
-}
-
-// shown quotes what a caller sent, cut to what a message can hold.
-func shown(text string) string {
-	const most = 64
-	if len(text) > most {
-		return fmt.Sprintf("%.64q…", text)
-	}
-	return fmt.Sprintf("%q", text)
 }
 
 // moment converts a timestamp; none is the zero time, which the ledger calls missing where it is needed.

@@ -13,6 +13,8 @@ import (
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/cobra"
+
+	"github.com/bkledger/bk/api/client"
 )
 
 // settings are what a server command can be told, each by a flag, an environment variable and a key of the configuration file. One
@@ -221,15 +223,30 @@ func configError(errs []error) error {
 	if len(errs) == 0 {
 		return nil
 	}
-	if len(errs) == 1 {
-		return &exitError{code: exitUsage, err: fmt.Errorf("configuration: %w", errs[0])}
-	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "configuration: %d things are wrong:", len(errs))
+	text.WriteString("the configuration is wrong:")
 	for _, err := range errs {
 		fmt.Fprintf(&text, "\n  %v", err)
 	}
 	return &exitError{code: exitUsage, err: errors.New(text.String())}
+}
+
+// ended prints the error of a server command, if any, as it is: it may have several lines, and what it says of connections is not about
+// the server that client commands talk to.
+func (a *app) ended(err error) error {
+	if err == nil {
+		return nil
+	}
+	code := exitFailed
+	if exit := (*exitError)(nil); errors.As(err, &exit) {
+		code = exit.code
+	}
+	text := err.Error()
+	if client.Detail(err) != nil {
+		text = client.Describe(err)
+	}
+	fmt.Fprintf(a.err, "bk: %s\n", text)
+	return &exitError{code: code}
 }
 
 // environment is where servers look for their BK_ variables.

@@ -24,11 +24,10 @@ type demo struct {
 	seed   int
 	exit   bool
 	out    io.Writer
-	tty    bool
 }
 
 func newDemoCommand(a *app) *cobra.Command {
-	d := &demo{out: a.out, tty: isTerminal(a.out)}
+	d := &demo{out: a.out}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Book a made-up trading day on a fresh ledger, show the books, and serve them",
@@ -40,7 +39,7 @@ Without --data the ledger is in a temporary folder that is removed at the end.`,
   bk demo --trades 1000000 --data ./data    # later again: bk dev --data ./data
   bk demo --exit                            # end instead of serving; the exit code says whether the books hold`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.ended(d.run(cmd.Context())) },
 	}
 	d.text(cmd, &d.stack.dir, "data", "", "empty folder for the ledger, kept at the end (a temporary one)")
 	d.bind(cmd)
@@ -158,7 +157,7 @@ func (d *demo) show(ctx context.Context, at endpoints, day *tradingday.Day) erro
 		return err
 	}
 	d.step(time.Since(began), "%s customers and %d instruments are defined", grouped(len(day.Accounts())), len(day.Instruments()))
-	load := &load{client: c, day: day, progress: d.progress(day.Trades())}
+	load := &demoLoad{client: c, day: day, meter: newMeter(d.out, false)}
 	if err := load.run(ctx); err != nil {
 		return err
 	}
@@ -167,5 +166,5 @@ func (d *demo) show(ctx context.Context, at endpoints, day *tradingday.Day) erro
 
 // step says that something is done.
 func (d *demo) step(took time.Duration, format string, args ...any) {
-	fmt.Fprintf(d.out, "  %-78s %8s\n", fmt.Sprintf(format, args...), seconds(took))
+	fmt.Fprintf(d.out, "  %-78s %8s\n", fmt.Sprintf(format, args...), shortDuration(took))
 }

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	demoLanes  = 8   // batches in flight; each account's commands go through one lane, so that they are booked in their order
+	demoLanes  = 4   // batches in flight; each account's commands go through one lane, so that they are booked in their order
 	demoBatch  = 250 // commands of a batch
 	demoDefine = 1000
 
@@ -61,11 +61,11 @@ func define(ctx context.Context, c *client.Client, day *tradingday.Day) error {
 	return nil
 }
 
-// load books a day through the API and measures.
-type load struct {
-	client   *client.Client
-	day      *tradingday.Day
-	progress *progress
+// demoLoad books a day through the API and measures.
+type demoLoad struct {
+	client *client.Client
+	day    *tradingday.Day
+	meter  *meter
 
 	prices map[string]ledger.Amount // the last ones, by symbol
 	took   time.Duration
@@ -78,9 +78,9 @@ type load struct {
 	token     ledger.Token
 }
 
-func (l *load) run(ctx context.Context) error {
+func (l *demoLoad) run(ctx context.Context) error {
 	l.prices = map[string]ledger.Amount{}
-	defer l.progress.close()
+	defer l.meter.clear()
 	began := time.Now()
 	group, ctx := errgroup.WithContext(ctx)
 	lanes := make([]chan []*bkv1.Command, demoLanes)
@@ -115,7 +115,7 @@ func (l *load) run(ctx context.Context) error {
 }
 
 // generate makes the commands and deals them to the lanes.
-func (l *load) generate(ctx context.Context, lanes []chan []*bkv1.Command) error {
+func (l *demoLoad) generate(ctx context.Context, lanes []chan []*bkv1.Command) error {
 	filling := make([][]*bkv1.Command, len(lanes))
 	deal := func(i int) error {
 		select {
@@ -150,7 +150,7 @@ func (l *load) generate(ctx context.Context, lanes []chan []*bkv1.Command) error
 }
 
 // book sends a batch until it is booked: the keys make sure that nothing is booked twice.
-func (l *load) book(ctx context.Context, batch []*bkv1.Command) error {
+func (l *demoLoad) book(ctx context.Context, batch []*bkv1.Command) error {
 	began := time.Now()
 	for {
 		sent := time.Now()
@@ -178,7 +178,7 @@ func undecided(results []*bkv1.CommandResult) bool {
 	return slices.ContainsFunc(results, func(r *bkv1.CommandResult) bool { return client.RetryableReason(r.GetError().GetDetail().GetReason()) })
 }
 
-func (l *load) count(answer *bkv1.BookBatchResponse, took time.Duration) {
+func (l *demoLoad) count(answer *bkv1.BookBatchResponse, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.latencies = append(l.latencies, took)
@@ -195,11 +195,12 @@ func (l *load) count(answer *bkv1.BookBatchResponse, took time.Duration) {
 	if token, err := ledger.ParseToken(answer.Token); err == nil && token.Seq > l.token.Seq {
 		l.token = token
 	}
-	l.progress.add(len(answer.Results))
+	done, total := int64(l.booked), int64(l.day.Trades()) // cancels come on top of the trades
+	l.meter.show(min(done, total-1), total, "booking")
 }
 
 // quantile gives the latency that a share of the batches does not exceed.
-func (l *load) quantile(q float64) time.Duration {
+func (l *demoLoad) quantile(q float64) time.Duration {
 	if len(l.latencies) == 0 {
 		return 0
 	}

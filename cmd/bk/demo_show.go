@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,8 +14,6 @@ import (
 	"connectrpc.com/connect"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/bkledger/bk/api/client"
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
@@ -30,7 +27,7 @@ const (
 )
 
 // report shows what came of the load: figures, positions, balances, proof.
-func (d *demo) report(ctx context.Context, at endpoints, c *client.Client, l *load) error {
+func (d *demo) report(ctx context.Context, at endpoints, c *client.Client, l *demoLoad) error {
 	d.step(l.took, "%s commands are booked: trades, corrections, cancels", grouped(l.booked))
 	waited, err := d.readOwnWrites(ctx, c, l.token)
 	if err != nil {
@@ -42,20 +39,28 @@ func (d *demo) report(ctx context.Context, at endpoints, c *client.Client, l *lo
 	}
 	d.step(waited, "everything is in Kafka, too")
 
-	fmt.Fprintf(d.out, "\nThrough the Connect API, over HTTP, batches of %d with %d in flight, load and servers on one machine:\n\n", demoBatch, demoLanes)
-	t := newTable("trades/s", "commands/s", "p50 of a batch", "p99 of a batch", "journal entries")
+	proof, err := prove(ctx, c)
+	if err != nil {
+		return err
+	}
+	d.step(proof.took, "all of it is read again from Postgres and Kafka, and verified")
+
+	fmt.Fprintf(d.out, "\nThrough the Connect API over HTTP, batches of %d with %d in flight; load and servers share this machine:\n\n", demoBatch, demoLanes)
+	t := demoTable("trades/s", "commands/s", "p50 of a batch", "p99 of a batch", "journal entries", "Kafka events")
 	t.AppendRow(table.Row{
 		grouped(int(float64(l.day.Trades()) / l.took.Seconds())), grouped(int(float64(l.booked) / l.took.Seconds())),
-		seconds(l.quantile(0.5)), seconds(l.quantile(0.99)), grouped(l.token.Seq),
+		shortDuration(l.quantile(0.5)), shortDuration(l.quantile(0.99)), grouped(l.token.Seq), grouped(proof.events),
 	})
 	fmt.Fprintln(d.out, indented(t.Render()))
+	fmt.Fprintln(d.out, "  A correction is two entries, each account and instrument is one. An entry is an event for each customer in it.")
 	if err := d.showPositions(ctx, c, l); err != nil {
 		return err
 	}
 	if err := d.showTrialBalance(ctx, c, l.token); err != nil {
 		return err
 	}
-	return d.showProof(ctx, c)
+	fmt.Fprintf(d.out, "\nThe proof (bk verify):\n\n%s\n", indented(proof.table))
+	return proof.broken
 }
 
 // readOwnWrites reads at the last booking and gives how long the answer took.
@@ -94,21 +99,21 @@ func (d *demo) published(ctx context.Context, c *client.Client) (time.Duration, 
 	}
 }
 
-// holding is a customer's position and what it is worth.
-type holding struct {
+// demoHolding is a customer's position and what it is worth.
+type demoHolding struct {
 	*bkv1.Balance
 	price, value ledger.Amount
 }
 
-func (h holding) size() ledger.Amount {
+func (h demoHolding) size() ledger.Amount {
 	if h.value.Sign() < 0 {
 		return h.value.Neg()
 	}
 	return h.value
 }
 
-func (d *demo) showPositions(ctx context.Context, c *client.Client, l *load) error {
-	var all []holding
+func (d *demo) showPositions(ctx context.Context, c *client.Client, l *demoLoad) error {
+	var all []demoHolding
 	size := int32(1000)
 	for page := ""; ; {
 		answer, err := c.Query.ListBalances(ctx, connect.NewRequest(&bkv1.ListBalancesRequest{
@@ -119,7 +124,7 @@ func (d *demo) showPositions(ctx context.Context, c *client.Client, l *load) err
 			return fmt.Errorf("list positions: %w", err)
 		}
 		for _, b := range answer.Msg.Balances {
-			h := holding{Balance: b, price: l.prices[b.Symbol]}
+			h := demoHolding{Balance: b, price: l.prices[b.Symbol]}
 			quantity, err := ledger.ParseAmount(b.TradeDate)
 			if err == nil {
 				h.value, err = quantity.Mul(h.price)
@@ -133,11 +138,11 @@ func (d *demo) showPositions(ctx context.Context, c *client.Client, l *load) err
 			break
 		}
 	}
-	slices.SortFunc(all, func(a, b holding) int { return cmp.Or(b.size().Cmp(a.size()), cmp.Compare(a.Account, b.Account)) })
+	slices.SortFunc(all, func(a, b demoHolding) int { return cmp.Or(b.size().Cmp(a.size()), cmp.Compare(a.Account, b.Account)) })
 	fmt.Fprintf(d.out, "\nThe largest of the %s positions, long and short:\n\n", grouped(len(all)))
-	t := newTable("account", "symbol", "trade-date quantity", "last price", "value in USD")
+	t := demoTable("account", "symbol", "trade-date quantity", "last price", "value in USD")
 	for _, h := range all[:min(topPositions, len(all))] {
-		t.AppendRow(table.Row{h.AccountCode, h.Symbol, grouped(h.TradeDate), grouped(h.price), grouped(h.value)})
+		t.AppendRow(table.Row{h.AccountCode, h.Symbol, grouped(h.TradeDate), dollars(h.price), dollars(h.value)})
 	}
 	alignNumbers(t, 3, 4, 5)
 	fmt.Fprintln(d.out, indented(t.Render()))
@@ -151,7 +156,7 @@ func (d *demo) showTrialBalance(ctx context.Context, c *client.Client, token led
 		return fmt.Errorf("trial balance: %w", err)
 	}
 	fmt.Fprintf(d.out, "\nTrial balance: every instrument's balances, over all accounts, come to zero:\n\n")
-	t := newTable("instrument", "balances", "positive", "negative", "difference")
+	t := demoTable("instrument", "balances", "positive", "negative", "difference")
 	off := 0
 	for _, r := range answer.Msg.Rows {
 		if r.Difference != "0" {
@@ -167,14 +172,23 @@ func (d *demo) showTrialBalance(ctx context.Context, c *client.Client, token led
 	return nil
 }
 
-// showProof lets the server verify everything; a breach is an error.
-func (d *demo) showProof(ctx context.Context, c *client.Client) error {
+// proof is what the server's verification found.
+type proof struct {
+	table  string
+	events int64
+	took   time.Duration
+	broken error // the books do not hold
+}
+
+// prove lets the server verify everything. An error says that it could not.
+func prove(ctx context.Context, c *client.Client) (*proof, error) {
 	stream, err := c.Admin.Verify(ctx, connect.NewRequest(&bkv1.VerifyRequest{}))
 	if err != nil {
-		return fmt.Errorf("verify: %w", err)
+		return nil, fmt.Errorf("verify: %w", err)
 	}
 	defer stream.Close()
-	t := newTable("check", "counted", "result")
+	p := &proof{}
+	t := demoTable("check", "counted", "result")
 	var breaches []string
 	var summary *bkv1.VerifySummary
 	for stream.Receive() {
@@ -184,24 +198,24 @@ func (d *demo) showProof(ctx context.Context, c *client.Client) error {
 				result = "BROKEN"
 				breaches = append(breaches, fmt.Sprintf("%s, entry %d:%d: %s", f.Check, f.Shard, f.Sequence, f.What))
 			}
-			t.AppendRow(table.Row{f.Check, counts(f.Counts), result})
+			t.AppendRow(table.Row{f.Check, countsText(f.Counts), result})
+			p.events += f.Counts["events"]
 		}
 		if s := stream.Msg().GetSummary(); s != nil {
 			summary = s
 		}
 	}
 	if err := stream.Err(); err != nil {
-		return fmt.Errorf("verify: %w", err)
+		return nil, fmt.Errorf("verify: %w", err)
 	}
 	if summary == nil {
-		return fmt.Errorf("verify: the server ended without a summary")
+		return nil, fmt.Errorf("verify: the server ended without a summary")
 	}
-	fmt.Fprintf(d.out, "\nThe proof (bk verify), everything read again from Postgres and Kafka in %s:\n\n", seconds(summary.Took.AsDuration()))
-	fmt.Fprintln(d.out, indented(t.Render()))
+	p.table, p.took = t.Render(), summary.Took.AsDuration()
 	if !summary.Ok {
-		return fmt.Errorf("the books do not hold, %d breaches:\n  %s", summary.Breaches, strings.Join(breaches[:min(10, len(breaches))], "\n  "))
+		p.broken = fmt.Errorf("the books do not hold, %d breaches:\n  %s", summary.Breaches, strings.Join(breaches[:min(10, len(breaches))], "\n  "))
 	}
-	return nil
+	return p, nil
 }
 
 // serveOn says how to look further.
@@ -227,7 +241,7 @@ func (d *demo) serveOn(at endpoints, keep bool) {
 	fmt.Fprintf(d.out, "\nKafka is at %s, topic bk.events.v1; the log is %s.\nServing. Ctrl-C %s.\n", at.Kafka, filepath.Join(d.stack.dir, "bk.log"), end)
 }
 
-func newTable(header ...any) table.Writer {
+func demoTable(header ...any) table.Writer {
 	t := table.NewWriter()
 	style := table.StyleLight
 	style.Format.Header = text.FormatDefault
@@ -263,8 +277,17 @@ func grouped(number any) string {
 	return sign + whole
 }
 
-// seconds writes a duration with three digits that matter.
-func seconds(d time.Duration) string {
+// dollars writes an amount with cents; more digits, if it has them, stay.
+func dollars(amount ledger.Amount) string {
+	whole, fraction, _ := strings.Cut(grouped(amount), ".")
+	for len(fraction) < 2 {
+		fraction += "0"
+	}
+	return whole + "." + fraction
+}
+
+// shortDuration writes a duration with three digits that matter.
+func shortDuration(d time.Duration) string {
 	switch {
 	case d >= 10*time.Second:
 		return fmt.Sprintf("%.1f s", d.Seconds())
@@ -276,56 +299,10 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", d.Seconds()*1000)
 }
 
-func counts(all map[string]int64) string {
+func countsText(all map[string]int64) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		parts = append(parts, grouped(all[name])+" "+name)
 	}
 	return strings.Join(parts, ", ")
 }
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// progress shows how far the booking is: a bar on a terminal, else a line now and then.
-type progress struct {
-	out   io.Writer
-	bar   *progressbar.ProgressBar // nil without a terminal
-	total int
-	done  int
-	next  int // of done, for the next line
-}
-
-func (d *demo) progress(total int) *progress {
-	p := &progress{out: d.out, total: total, next: total / 4}
-	if d.tty {
-		p.bar = progressbar.NewOptions(total,
-			progressbar.OptionSetWriter(d.out), progressbar.OptionSetDescription("  booking"), progressbar.OptionSetWidth(40),
-			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("trades"),
-			progressbar.OptionThrottle(50*time.Millisecond), progressbar.OptionClearOnFinish(),
-			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░", BarStart: "", BarEnd: ""}))
-	}
-	return p
-}
-
-// add counts n commands; calls are one after the other.
-func (p *progress) add(n int) {
-	p.done = min(p.done+n, p.total) // cancels come on top of the trades
-	if p.bar != nil {
-		_ = p.bar.Set(p.done) // a bar that can't be drawn is not worth an error
-		return
-	}
-	for p.next > 0 && p.done >= p.next && p.next < p.total {
-		fmt.Fprintf(p.out, "  booking: %s of %s\n", grouped(p.next), grouped(p.total))
-		p.next += p.total / 4
-	}
-}
-
-func (p *progress) close() {
-	if p.bar != nil {
-		_ = p.bar.Finish()
-	}
-}
-

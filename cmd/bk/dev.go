@@ -30,7 +30,7 @@ Stop it as you like: started again on the same folder it has all that was booked
 		Example: `  bk dev
   bk dev --data /var/tmp/ledger --ready-file ready.json`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.ended(d.run(cmd.Context(), a)) },
 	}
 	d.text(cmd, &d.stack.dir, "data", "./data", "folder with everything that is kept; made if missing")
 	d.bind(cmd)

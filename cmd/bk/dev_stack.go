@@ -46,9 +46,7 @@ func (s *stack) run(ctx context.Context, ready func(endpoints)) (err error) {
 	}
 	ports := s.loadPorts()
 	s.log.Info("starting Postgres", "dir", filepath.Join(s.dir, "postgres"))
-	postgres, err := embedded.StartPostgres(ctx, embedded.PostgresConfig{
-		Dir: filepath.Join(s.dir, "postgres"), Port: freeOr(ports.Postgres), Durable: true, Log: s.log,
-	})
+	postgres, err := s.startPostgres(ctx, ports.Postgres)
 	if err != nil {
 		return s.explain(err)
 	}
@@ -86,6 +84,19 @@ func (s *stack) run(ctx context.Context, ready func(endpoints)) (err error) {
 		cfg.MetricsListen = freeAddress(node.DefaultMetricsListen)
 	}
 	return serveNode(ctx, cfg, s.log, s.readyFile, kafka.Addr(), ready)
+}
+
+// startPostgres starts the server on the port of the last time, or on another if somebody else has that. (A server that a killed bk left
+// has it still, and is ended by the start; so it can't be looked at before.)
+func (s *stack) startPostgres(ctx context.Context, port int) (*embedded.Postgres, error) {
+	cfg := embedded.PostgresConfig{Dir: filepath.Join(s.dir, "postgres"), Port: port, Durable: true, Log: s.log}
+	postgres, err := embedded.StartPostgres(ctx, cfg)
+	if err == nil || port == 0 || freeOr(port) != 0 || errors.Is(err, embedded.ErrInUse) {
+		return postgres, err
+	}
+	s.log.Warn("the port of the last time is taken, taking another", "port", port)
+	cfg.Port = 0
+	return embedded.StartPostgres(ctx, cfg)
 }
 
 // startKafka starts the broker. Files that a kill or a power cut tore are moved aside: the journal has everything that was in them, and the
@@ -148,7 +159,7 @@ type ports struct {
 func (s *stack) loadPorts() ports {
 	var p ports
 	content, err := os.ReadFile(filepath.Join(s.dir, portsFile))
-	if err != nil || json.Unmarshal(content, &p) != nil {
+	if err != nil || json.Unmarshal(content, &p) != nil || !validPort(p.Postgres) || !validPort(p.Kafka) {
 		return ports{}
 	}
 	return p
@@ -179,9 +190,11 @@ func portOf(address string) int {
 	return port
 }
 
+func validPort(port int) bool { return port >= 0 && port <= 65535 }
+
 // freeOr gives the port if it is free, else 0.
 func freeOr(port int) int {
-	if port < 1 || port > 65535 {
+	if port == 0 {
 		return 0
 	}
 	l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))

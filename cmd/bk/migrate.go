@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -51,16 +52,7 @@ func newMigrateUpCommand(a *app) *cobra.Command {
 		Short:   "Apply what the database has not yet",
 		Example: `  bk migrate up --postgres postgres://owner@db/bk`,
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := m.check(); err != nil {
-				return err
-			}
-			if err := migrations.Up(cmd.Context(), m.postgres, m.log.logger(a.err)); err != nil {
-				return err
-			}
-			fmt.Fprintln(a.out, "the schema is up to date")
-			return nil
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.ended(m.up(cmd.Context(), a)) },
 	}
 	m.bind(cmd)
 	return cmd
@@ -73,31 +65,42 @@ func newMigrateStatusCommand(a *app) *cobra.Command {
 		Short:   "Show which migrations the database has",
 		Example: `  bk migrate status --postgres postgres://bk@db/bk`,
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := m.check(); err != nil {
-				return err
-			}
-			states, err := migrations.Status(cmd.Context(), m.postgres)
-			if err != nil {
-				return err
-			}
-			t := table.NewWriter()
-			t.SetStyle(table.StyleLight)
-			t.AppendHeader(table.Row{"version", "file", "applied at"})
-			for _, s := range states {
-				file, at := s.File, "pending"
-				if file == "" {
-					file = "(not known to this program)"
-				}
-				if !s.Pending() {
-					at = s.AppliedAt.Format(time.DateTime) + " UTC"
-				}
-				t.AppendRow(table.Row{s.Version, file, at})
-			}
-			fmt.Fprintln(a.out, t.Render())
-			return nil
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.ended(m.status(cmd.Context(), a)) },
 	}
 	m.bind(cmd)
 	return cmd
+}
+
+func (m *migrateSettings) up(ctx context.Context, a *app) error {
+	if err := m.check(); err != nil {
+		return err
+	}
+	if err := migrations.Up(ctx, m.postgres, m.log.logger(a.err)); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.out, "the schema is up to date")
+	return nil
+}
+
+func (m *migrateSettings) status(ctx context.Context, a *app) error {
+	if err := m.check(); err != nil {
+		return err
+	}
+	states, err := migrations.Status(ctx, m.postgres)
+	if err != nil {
+		return err
+	}
+	t := demoTable("version", "file", "applied at")
+	for _, s := range states {
+		file, at := s.File, "pending"
+		if file == "" {
+			file = "(not known to this program)"
+		}
+		if !s.Pending() {
+			at = s.AppliedAt.Format(time.DateTime) + " UTC"
+		}
+		t.AppendRow(table.Row{s.Version, file, at})
+	}
+	fmt.Fprintln(a.out, t.Render())
+	return nil
 }

@@ -41,13 +41,14 @@ func newRootCommand(a *app) *cobra.Command {
 		id, title string
 		commands  []*cobra.Command
 	}{
-		{"run", "Run a ledger:", nil},
+		{"run", "Run a ledger:", []*cobra.Command{newDemoCommand(a), newDevCommand(a), newServeCommand(a), newMigrateCommand(a)}},
 		{"book", "Book:", []*cobra.Command{newBookCommand(a), newCancelCommand(a)}},
 		{"read", "Read:", []*cobra.Command{
 			newPositionsCommand(a), newBalancesCommand(a), newTrialBalanceCommand(a), newEntriesCommand(a), newStatementCommand(a),
 			newAccountsCommand(a), newInstrumentsCommand(a),
 		}},
 		{"prove", "Prove and repair:", []*cobra.Command{newStatusCommand(a), newVerifyCommand(a), newRebuildCommand(a)}},
+		{"measure", "Measure:", []*cobra.Command{newBenchCommand(a)}},
 	}
 	for _, g := range groups {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})

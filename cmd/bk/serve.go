@@ -48,7 +48,7 @@ Several servers may run on one database: one leads, the others stand by and take
 		Example: `  bk serve --postgres postgres://bk@db/bk --kafka-brokers k1:9092,k2:9092 --migrate
   bk serve --config /etc/bk/bk.yaml --ready-file /run/bk/ready.json`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return s.run(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.ended(s.run(cmd.Context(), a)) },
 	}
 	s.bind(cmd)
 	return cmd

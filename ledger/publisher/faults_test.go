@@ -121,11 +121,11 @@ func TestSlowBroker(t *testing.T) {
 	b, m := kafkatest.New(t), newMemory()
 	proxy, opts := through(t, b)
 	cfg := config(t, b, m)
-	cfg.Kafka, cfg.AttemptTimeout, cfg.MaxEntries = opts, 2*time.Second, 4000
+	cfg.Kafka, cfg.AttemptTimeout, cfg.MaxEntries = opts, 4*time.Second, 4000
 	p := start(t, cfg)
 	for round, toxic := range []string{
 		`{"type": "latency", "stream": "downstream", "attributes": {"latency": 100, "jitter": 50}}`,
-		`{"type": "bandwidth", "stream": "upstream", "attributes": {"rate": 60}}`, // KB/s: a full batch takes longer than an attempt may
+		`{"type": "bandwidth", "stream": "upstream", "attributes": {"rate": 40}}`, // KB/s: a full batch takes longer than an attempt may
 		`{"type": "timeout", "stream": "downstream", "attributes": {"timeout": 0}}`,
 		`{"type": "reset_peer", "stream": "upstream", "attributes": {"timeout": 30}}`,
 		`{"type": "timeout", "stream": "upstream", "attributes": {"timeout": 300}}`,

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"github.com/bkledger/bk/ledger"
 )
 
@@ -32,6 +34,14 @@ type Status struct {
 	State     State
 	Published ledger.Token // the last entry known to be in the stream; sequence number 0 until the checkpoint has been read
 	Err       error        // Down: why; Stopped: what ended Run, if anything did
+}
+
+// claimTime is how long an owner that was fenced leaves the stream alone, in case that it was by another publisher. From
+// InitProducerID to the claim it takes milliseconds.
+const claimTime = time.Second
+
+func fenced(err error) bool {
+	return errors.Is(err, kerr.InvalidProducerEpoch) || errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidTxnState)
 }
 
 // Publisher copies one shard's journal into Kafka. Make one a process and shard; Run may be called again after it has returned.
@@ -121,10 +131,14 @@ func (p *Publisher) Run(ctx context.Context) (err error) {
 		if progress {
 			pause = p.cfg.BackoffMin
 		}
+		wait := pause/2 + mrand.N(pause) // two that begin together must not go on in step
+		if run.term != 0 && fenced(err) {
+			wait = max(wait, claimTime) // a new owner needs its time to claim; who comes back sooner fences it before it can
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(pause/2 + mrand.N(pause)): // two that take over from each other must not do so in step
+		case <-time.After(wait):
 		}
 		pause = min(2*pause, p.cfg.BackoffMax)
 	}

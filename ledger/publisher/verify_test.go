@@ -27,7 +27,9 @@ func TestVerify(t *testing.T) {
 			r.Headers[1].Value = []byte("32767")
 			return append(all, &r)
 		}, ""},
-		{"missing", func(all []*kgo.Record) []*kgo.Record { return append(all[:at(all, seq):at(all, seq)], all[at(all, seq)+1:]...) }, "missing"},
+		{"missing", func(all []*kgo.Record) []*kgo.Record {
+			return append(all[:at(all, seq):at(all, seq)], all[at(all, seq)+1:]...)
+		}, "missing"},
 		{"twice", func(all []*kgo.Record) []*kgo.Record { return append(all, all[at(all, seq)]) }, "twice"},
 		{"too late", func(all []*kgo.Record) []*kgo.Record {
 			i := at(all, seq)
@@ -168,6 +170,7 @@ func TestVerifyMeanwhile(t *testing.T) {
 	p := start(t, cfg)
 	stop := load(m, 100, 1)
 	defer stop()
+	eventually(t, "publishing", func() bool { return p.Status().State == Publishing })
 	for range 10 {
 		if r, err := p.Verify(t.Context(), nil); err != nil || !r.OK() {
 			t.Fatalf("Verify: %v, %+v", err, r)

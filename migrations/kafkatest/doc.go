@@ -13,16 +13,11 @@
 //
 // Invariants:
 //
-//   - A broker keeps its address over Kill and Restart. The port lies below the range of ephemeral ports, so that no
-//     client's own port takes it in between.
+//   - A broker keeps its address over Kill and Restart.
 //   - It listens on 127.0.0.1 only, and Restart and New return when it answers requests.
 //   - It dies with the test process, whichever way that ends, and its data is removed: by the test's own temporary
 //     folder, and for the shared broker by a small process that waits for the end of this one.
 //   - A failing test shows the end of its broker's log.
 //
-// What differs between the two, so that a test must not rely on it: a killed in-process broker aborts the open
-// transactions and fences their producers, Apache Kafka keeps them open until they are ended or time out.
-//
-// Files: kafkatest.go the brokers that tests see, process.go a child process that dies with us, embedded.go the
-// in-process broker as a child, real.go Apache Kafka.
+// Package broker, below this one, has the processes, and says in what the two kinds of broker differ.
 package kafkatest

@@ -1,35 +1,28 @@
 package kafkatest
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"net"
 	"os"
-	"path/filepath"
+	"os/exec"
 	"sync"
+	"syscall"
 	"testing"
-	"time"
-
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bkledger/bk/migrations/embedded"
+	"github.com/bkledger/bk/migrations/kafkatest/broker"
 )
 
 // HomeEnv names the environment variable with the folder of Apache Kafka's jars, as .ci/kafka/fetch prints it.
 const HomeEnv = "BK_TEST_KAFKA_HOME"
-
-const startTimeout = 90 * time.Second // Apache Kafka on two busy cores takes 5 to 15
 
 // Broker is a running Kafka broker.
 type Broker struct {
 	t    testing.TB
 	addr string
 	real bool
-	own  *process // nil unless the test owns the broker
+	own  *broker.Broker // nil unless the test owns the broker
 }
 
 // New gives a broker that the test doesn't stop. It may be shared with the other tests of the binary.
@@ -38,7 +31,7 @@ func New(t testing.TB) *Broker {
 	if home := os.Getenv(HomeEnv); home != "" {
 		p := theShared.get(t, home)
 		showLogOnFailure(t, p)
-		return &Broker{t: t, addr: p.addr, real: true}
+		return &Broker{t: t, addr: p.Addr(), real: true}
 	}
 	k, err := embedded.StartKafka(t.Context(), embedded.KafkaConfig{Log: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
@@ -52,15 +45,15 @@ func New(t testing.TB) *Broker {
 func Own(t testing.TB) *Broker {
 	t.Helper()
 	home := os.Getenv(HomeEnv)
-	p, err := startNew(t.Context(), home, t.TempDir())
+	p, err := broker.New(t.Context(), home, t.TempDir())
 	if p != nil {
 		showLogOnFailure(t, p)
-		t.Cleanup(p.kill)
+		t.Cleanup(p.Kill)
 	}
 	if err != nil {
 		t.Fatalf("kafkatest: %v", err)
 	}
-	return &Broker{t: t, addr: p.addr, real: home != "", own: p}
+	return &Broker{t: t, addr: p.Addr(), real: home != "", own: p}
 }
 
 // Addr is the bootstrap address, "127.0.0.1:port".
@@ -73,14 +66,14 @@ func (b *Broker) Real() bool { return b.real }
 func (b *Broker) Kill() {
 	b.t.Helper()
 	b.mustOwn("Kill")
-	b.own.kill()
+	b.own.Kill()
 }
 
 // Stop ends the broker's process in order. Only for a broker from Own.
 func (b *Broker) Stop() {
 	b.t.Helper()
 	b.mustOwn("Stop")
-	if err := b.own.stop(); err != nil {
+	if err := b.own.Stop(); err != nil {
 		b.t.Fatalf("kafkatest: %v", err)
 	}
 }
@@ -90,7 +83,7 @@ func (b *Broker) Stop() {
 func (b *Broker) Restart() {
 	b.t.Helper()
 	b.mustOwn("Restart")
-	if err := b.own.start(b.t.Context()); err != nil {
+	if err := b.own.Start(b.t.Context()); err != nil {
 		b.t.Fatalf("kafkatest: starting the broker again: %v", err)
 	}
 }
@@ -106,13 +99,13 @@ func (b *Broker) mustOwn(what string) {
 // lives as long as the test binary, and a start for each test would cost seconds.
 type shared struct {
 	once sync.Once
-	p    *process
+	p    *broker.Broker
 	err  error
 }
 
 var theShared shared
 
-func (s *shared) get(t testing.TB, home string) *process {
+func (s *shared) get(t testing.TB, home string) *broker.Broker {
 	t.Helper()
 	s.once.Do(func() {
 		var dir string
@@ -122,10 +115,9 @@ func (s *shared) get(t testing.TB, home string) *process {
 		if s.err = removeAfterUs(dir); s.err != nil {
 			return
 		}
-		s.p, s.err = startNew(context.Background(), home, dir) // not the test's context: it outlives the test
+		s.p, s.err = broker.New(context.Background(), home, dir) // not the test's context: it outlives the test
 		if s.err != nil && s.p != nil {
-			s.err = fmt.Errorf("%w\n%s", s.err, s.p.logTail())
-			s.p.kill()
+			s.err = fmt.Errorf("%w\n%s", s.err, s.p.LogTail())
 		}
 	})
 	if s.err != nil {
@@ -134,79 +126,31 @@ func (s *shared) get(t testing.TB, home string) *process {
 	return s.p
 }
 
-// startNew starts a broker on an empty folder: Apache Kafka from home, the in-process one without.
-func startNew(ctx context.Context, home, dir string) (*process, error) {
-	var p *process
-	var err error
-	for range 3 { // another test binary may take a port between our look and the broker's
-		sub, e := os.MkdirTemp(dir, "kafka-")
-		if e != nil {
-			return nil, e
-		}
-		p = &process{log: filepath.Join(sub, "broker.log")}
-		if home == "" {
-			err = embeddedProcess(p, sub)
-		} else {
-			err = realProcess(ctx, p, home, sub)
-		}
-		if err != nil {
-			return p, err
-		}
-		if err = p.start(ctx); err == nil || ctx.Err() != nil {
-			return p, err
-		}
-		p.kill()
-	}
-	return p, err
-}
-
-// freePort looks for a port below the ephemeral range (from 32768 on Linux): a client that dials a dead broker's port
-// can't be given that very port as its own, which would connect it to itself, and no other client holds it.
-func freePort() (int, error) {
-	var err error
-	for range 100 {
-		port := 20000 + rand.IntN(12000)
-		var ln net.Listener
-		if ln, err = net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			return port, ln.Close()
-		}
-	}
-	return 0, fmt.Errorf("no free port between 20000 and 32000: %w", err)
-}
-
-// awaitReady waits until the broker at addr answers and counts itself among the cluster's brokers, or is gone.
-func awaitReady(ctx context.Context, addr string, gone <-chan struct{}) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	c, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }))
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	adm := kadm.NewClient(c)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		try, cancel := context.WithTimeout(ctx, 5*time.Second)
-		meta, err := adm.BrokerMetadata(try)
-		cancel()
-		if err == nil && len(meta.Brokers) > 0 && meta.Controller >= 0 {
-			return nil
-		}
-		select {
-		case <-gone:
-			return fmt.Errorf("the broker at %s ended while it started", addr)
-		case <-ctx.Done():
-			return fmt.Errorf("the broker at %s doesn't answer: %w", addr, cmp.Or(err, ctx.Err()))
-		case <-tick.C:
-		}
-	}
-}
-
-func showLogOnFailure(t testing.TB, p *process) {
+func showLogOnFailure(t testing.TB, p *broker.Broker) {
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the broker's log ends with:\n%s", p.logTail())
+			t.Logf("the broker's log ends with:\n%s", p.LogTail())
 		}
 	})
+}
+
+// untilOurEnd is kept so that nothing but our end closes it.
+var untilOurEnd *os.File
+
+// removeAfterUs removes a folder when this process has ended, however it ended: the shared broker has no test whose
+// end it could wait for. The shell reads a pipe that nobody writes to and that the kernel closes with us.
+func removeAfterUs(dir string) error {
+	cmd := exec.Command("sh", "-c", `cat; sleep 1; rm -rf -- "$0"`, dir) // the second is for the broker, which dies at the same time
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}                // an interrupt from the terminal isn't for it
+	reading, writing, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("a pipe for what removes %s: %w", dir, err)
+	}
+	defer reading.Close()
+	untilOurEnd = writing
+	cmd.Stdin = reading
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting what removes %s: %w", dir, err)
+	}
+	return nil
 }

@@ -41,7 +41,8 @@ CREATE TABLE bk.lease (
 --   key_hash  64 bits of the idempotency key (xxHash), not unique: repeats are found before the COPY, by the full key
 --   subject   0 for definitions; for later events on a trade the sequence number of its booking; NULL for everything else
 --   hash      SHA-256 over the previous row's hash and this row (ledger/journal/chain.go)
--- Partitions hold 2^23 entries each, so that the one random index, the key's, stays in memory where it is written.
+-- The primary key begins with seq: a shard has a database of its own, and an index that begins with shard tempts the planner to read all of
+-- it for "shard = 0 AND key_hash = ...". Partitions hold 2^23 entries each, so that the one random index, the key's, stays in memory where it is written.
 CREATE TABLE bk.journal (
     shard    smallint NOT NULL,
     seq      bigint   NOT NULL,
@@ -50,7 +51,7 @@ CREATE TABLE bk.journal (
     subject  bigint,
     hash     bytea    NOT NULL,
     payload  bytea    NOT NULL,
-    CONSTRAINT journal_pkey PRIMARY KEY (shard, seq)
+    CONSTRAINT journal_pkey PRIMARY KEY (seq, shard)
 ) PARTITION BY RANGE (seq);
 ALTER TABLE bk.journal ALTER COLUMN hash SET STORAGE PLAIN;
 ALTER TABLE bk.journal ALTER COLUMN payload SET STORAGE EXTERNAL;

@@ -1,4 +1,4 @@
-package kafkatest
+package broker
 
 import (
 	"context"
@@ -12,14 +12,15 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/bkledger/bk/migrations/child"
 	"github.com/bkledger/bk/migrations/embedded"
 )
 
-// childEnv makes a test binary a broker: "PORT|DIR".
-const childEnv = "BK_KAFKATEST_CHILD"
+// childEnv makes a program a broker: "PORT|DIR".
+const childEnv = "BK_BROKER_CHILD"
 
-// A test binary that finds childEnv is the broker of another one. It must be found before the tests begin, in every
-// package that imports this one, and so in init.
+// A program that finds childEnv is the broker of another one. It must be found before anything else begins, in every
+// program and test that imports this package, and so in init.
 func init() {
 	if arg := os.Getenv(childEnv); arg != "" {
 		if err := serveChild(arg); err != nil {
@@ -47,18 +48,18 @@ func serveChild(arg string) error {
 	return k.Stop()
 }
 
-// embeddedProcess prepares the in-process broker as a process of its own, with its data below dir.
-func embeddedProcess(p *process, dir string) error {
+// embedded prepares the in-process broker as a process of its own, with its data below dir.
+func (b *Broker) embedded(dir string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	port, err := freePort()
+	port, err := child.FreePort()
 	if err != nil {
 		return err
 	}
-	p.addr = fmt.Sprintf("127.0.0.1:%d", port)
-	p.command = func() *exec.Cmd {
+	b.addr = fmt.Sprintf("127.0.0.1:%d", port)
+	b.command = func() *exec.Cmd {
 		cmd := exec.Command(self)
 		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d|%s", childEnv, port, filepath.Join(dir, "data")))
 		return cmd

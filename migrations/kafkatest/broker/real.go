@@ -1,4 +1,4 @@
-package kafkatest
+package broker
 
 import (
 	"bytes"
@@ -11,22 +11,24 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/bkledger/bk/migrations/child"
 )
 
-// realProcess formats an Apache Kafka node below dir, from the jars in home: one process that is broker and controller.
-func realProcess(ctx context.Context, p *process, home, dir string) error {
+// apache formats an Apache Kafka node below dir, from the jars in home: one process that is broker and controller.
+func (b *Broker) apache(ctx context.Context, home, dir string) error {
 	java, err := exec.LookPath("java")
 	if err != nil {
 		return fmt.Errorf("Apache Kafka needs Java 17 or later: %w", err)
 	}
 	if jars, _ := filepath.Glob(filepath.Join(home, "kafka_*.jar")); len(jars) == 0 {
-		return fmt.Errorf("%s: there is no kafka_*.jar in %s; .ci/kafka/fetch fetches it", HomeEnv, home)
+		return fmt.Errorf("there is no kafka_*.jar in %s; .ci/kafka/fetch fetches it", home)
 	}
-	port, err := freePort()
+	port, err := child.FreePort()
 	if err != nil {
 		return err
 	}
-	controller, err := freePort()
+	controller, err := child.FreePort()
 	if err != nil {
 		return err
 	}
@@ -41,7 +43,7 @@ func realProcess(ctx context.Context, p *process, home, dir string) error {
 		return err
 	}
 	run := func(args ...string) *exec.Cmd {
-		// Small, quick to start, and sparing with threads: tests share two cores with it.
+		// Small, quick to start, and sparing with threads: tests and the crash loop share two cores with it.
 		flags := []string{"-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Djava.awt.headless=true",
 			"-Dlog4j2.configurationFile=" + logging, "-cp", filepath.Join(home, "*")}
 		return exec.Command(java, append(flags, args...)...)
@@ -57,8 +59,8 @@ func realProcess(ctx context.Context, p *process, home, dir string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	p.addr = fmt.Sprintf("127.0.0.1:%d", port)
-	p.command = func() *exec.Cmd { return run("kafka.Kafka", properties) }
+	b.addr = fmt.Sprintf("127.0.0.1:%d", port)
+	b.command = func() *exec.Cmd { return run("kafka.Kafka", properties) }
 	return nil
 }
 
@@ -85,7 +87,7 @@ share.coordinator.state.topic.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 
-# Tests name their topics, and don't wait for members that might join.
+# Who uses it names its topics, and don't wait for members that might join.
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000

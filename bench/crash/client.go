@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	bkclient "github.com/bkledger/bk/api/client"
+	"github.com/bkledger/bk/api/wire"
+	"github.com/bkledger/bk/bench/tradingday"
+)
+
+const (
+	callTimeout  = 10 * time.Second
+	longestPause = 50 * time.Millisecond // between tries: the sooner they come, the more they meet what is half up
+	longestThink = 10 * time.Millisecond // between chunks
+	repeatChunk  = 20                    // acknowledged commands that are sent again, at most, beside a chunk
+	customers    = 300
+	endlessDay   = 100_000_000 // trades; no run books that many
+)
+
+// trader is a client of the ledger: it books its own trading day chunk by chunk, in all the ways that the API has, sends every command
+// with the same key until it is acknowledged, and now and then one again that was acknowledged before.
+type trader struct {
+	name   string
+	rng    *rand.Rand
+	memory *memory
+	next   func() *order
+	ends   func()             // gives the day back
+	to     []*bkclient.Client // the places where a server may be
+	at     int                // the one that answered last
+	alive  atomic.Int64       // when the latest try that booked something began, in nanoseconds since 1970
+}
+
+func newTrader(n int, seed uint64, addresses []string, t *tally) (*trader, error) {
+	rng := rand.New(rand.NewPCG(seed, uint64(n)))
+	day, err := tradingday.New(tradingday.Config{Seed: seed%1_000_000*1000 + uint64(n) + 1, Trades: endlessDay, Customers: customers, Source: fmt.Sprintf("crash-%d", n)})
+	if err != nil {
+		return nil, err
+	}
+	next, ends := iter.Pull(orders(day))
+	tr := &trader{name: fmt.Sprintf("client %d", n), rng: rng, memory: newMemory(rng, t), ends: ends}
+	tr.next = func() *order { o, _ := next(); return o }
+	for _, address := range addresses {
+		c, err := bkclient.New(address)
+		if err != nil {
+			return nil, err
+		}
+		tr.to = append(tr.to, c)
+	}
+	return tr, nil
+}
+
+// orders gives a day's commands as orders.
+func orders(day *tradingday.Day) iter.Seq[*order] {
+	return func(yield func(*order) bool) {
+		for c := range day.Commands() {
+			o := &order{key: c.Key, message: tradingday.Message(c), entries: 1}
+			if c.Target != nil {
+				o.target = c.Target.Key
+			}
+			if c.Replaces != nil {
+				o.target, o.entries = c.Replaces.Key, 2
+			}
+			// As the server will read it.
+			if command, _, rej := wire.Command(o.message); rej == nil && command.Normalize() == nil {
+				o.content = command.Hash()
+			}
+			if !yield(o) {
+				return
+			}
+		}
+	}
+}
+
+// run books until stop is closed and the chunk at hand is acknowledged. An error is a breach, or that ctx has ended.
+func (t *trader) run(ctx context.Context, stop <-chan struct{}) error {
+	for {
+		select {
+		case <-stop:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		default:
+		}
+		w := ways[t.rng.IntN(len(ways))]
+		chunk := make([]*order, 1+t.rng.IntN(w.most))
+		for i := range chunk {
+			chunk[i] = t.next()
+		}
+		if err := t.book(ctx, w, chunk); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+		if len(t.memory.sample) > 0 && t.rng.IntN(4) == 0 {
+			if err := t.repeat(ctx); err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+		}
+		if err := pause(ctx, rand.N(longestThink)); err != nil {
+			return err
+		}
+	}
+}
+
+// repeat sends some acknowledged commands again.
+func (t *trader) repeat(ctx context.Context) error {
+	again := make([]*order, 1+t.rng.IntN(repeatChunk))
+	for i := range again {
+		again[i] = t.memory.sample[t.rng.IntN(len(t.memory.sample))]
+	}
+	return t.book(ctx, ways[t.rng.IntN(len(ways))], again)
+}
+
+// repeatAll sends the whole sample again.
+func (t *trader) repeatAll(ctx context.Context) error {
+	for rest := t.memory.sample; len(rest) > 0; {
+		n := min(len(rest), 500)
+		if err := t.book(ctx, each, rest[:n]); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+		rest = rest[n:]
+	}
+	return nil
+}
+
+// book sends orders until all are answered with a receipt.
+func (t *trader) book(ctx context.Context, w way, open []*order) error {
+	for {
+		for _, o := range open {
+			t.memory.sending(o)
+		}
+		began, had := time.Now(), len(t.memory.receipts)
+		call, cancel := context.WithTimeout(ctx, callTimeout)
+		outcomes := w.send(call, t.to[t.at].Booking, open)
+		cancel()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		again, elsewhere, err := t.take(open, outcomes)
+		if err == nil && w.whole {
+			err = wholeOrNot(open, outcomes)
+		}
+		if err != nil {
+			return err
+		}
+		if len(t.memory.receipts) > had {
+			t.alive.Store(began.UnixNano())
+		}
+		if len(again) == 0 {
+			return nil
+		}
+		if elsewhere {
+			t.at = (t.at + 1) % len(t.to)
+		}
+		open = again
+		if err := pause(ctx, rand.N(longestPause)); err != nil {
+			return err
+		}
+	}
+}
+
+// take holds the outcomes against the memory, and gives the orders that must be sent again, and whether to another server.
+func (t *trader) take(open []*order, outcomes []outcome) (again []*order, elsewhere bool, err error) {
+	for i, o := range open {
+		switch out := outcomes[i]; {
+		case out.receipt != nil:
+			if err := t.memory.answered(o, out.receipt); err != nil {
+				return nil, false, err
+			}
+			continue
+		case out.reason != "":
+			if err := t.memory.refused(o, out.reason, out.message); err != nil {
+				return nil, false, err
+			}
+			elsewhere = elsewhere || out.reason == "not_leader" || out.reason == "unavailable"
+		default:
+			t.memory.lost(o)
+			elsewhere = true
+		}
+		again = append(again, o)
+	}
+	return again, elsewhere, nil
+}
+
+// wholeOrNot checks a chunk that was sent to be booked whole or not at all: its receipts are all new, or all repeats.
+func wholeOrNot(open []*order, outcomes []outcome) error {
+	repeats, receipts := 0, 0
+	for _, out := range outcomes {
+		if out.receipt != nil {
+			receipts++
+			if out.receipt.Repeat {
+				repeats++
+			}
+		}
+	}
+	if receipts != 0 && receipts != len(open) || repeats != 0 && repeats != receipts {
+		return fmt.Errorf("of an atomic batch from key %s to %s %d of %d were answered with a receipt, %d of them as repeats", open[0].key, open[len(open)-1].key, receipts, len(open), repeats)
+	}
+	return nil
+}
+
+func (t *trader) close() {
+	t.ends()
+	for _, c := range t.to {
+		c.Close()
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

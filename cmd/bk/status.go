@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"connectrpc.com/connect"
+	"github.com/spf13/cobra"
+
+	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
+)
+
+func newStatusCommand(a *app) *cobra.Command {
+	var server remote
+	var out output
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show where a server stands",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), &server, &out) },
+	}
+	server.bind(cmd)
+	out.bind(cmd, asTable, asJSON)
+	return cmd
+}
+
+func (a *app) status(ctx context.Context, server *remote, out *output) error {
+	c, err := server.dial()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	res, err := c.Admin.Status(ctx, connect.NewRequest(&bkv1.StatusRequest{}))
+	if err != nil {
+		return err
+	}
+	s := res.Msg
+	if out.form == asJSON {
+		text, err := messageJSON(s)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.out, "%s\n", text)
+		return err
+	}
+	l := list(a.out, asTable, "what", "is")
+	role := "stands by"
+	if s.Leading {
+		role = "leads"
+	}
+	rows := [][2]string{
+		{"version", s.Version}, {"shard", strconv.Itoa(int(s.Shard))}, {"role", role},
+		{"epoch", strconv.FormatInt(s.Epoch, 10)}, {"head", s.Head},
+	}
+	for _, p := range s.Projections {
+		rows = append(rows, [2]string{fmt.Sprintf("projection %s v%d", p.Name, p.Version), standing(p.Sequence, p.Lag)})
+	}
+	if p := s.Publisher; p != nil {
+		rows = append(rows, [2]string{"publisher", standing(p.Sequence, p.Lag)})
+	}
+	for _, row := range rows {
+		if err := l.add(row[0], row[1]); err != nil {
+			return err
+		}
+	}
+	return l.end()
+}
+
+// standing says how far a follower of the journal is.
+func standing(sequence, lag int64) string {
+	return fmt.Sprintf("at %s, %s behind", grouped(sequence), grouped(lag))
+}
