@@ -63,7 +63,7 @@ func (c *binaryCodec) Unmarshal(data []byte, message any) error {
 		return mark(m, markTooLarge, "")
 	}
 	if err := proto.Unmarshal(data, m); err != nil {
-		return mark(m, markMalformed, "not a valid protobuf message: "+err.Error())
+		return mark(m, markMalformed, "not protobuf of this message: "+err.Error())
 	}
 	return nil
 }
@@ -140,7 +140,7 @@ func marked(message any, limit int) error {
 	case what == markTooLarge:
 		return &messageTooLarge{size: int64(limit) + 1, limit: int64(limit)}
 	case what == markMalformed:
-		return &ledger.Rejection{Reason: ledger.ReasonMalformed, Message: printable(string(value[n:]))}
+		return &ledger.Rejection{Reason: ledger.ReasonMalformed, Message: "can't be read: " + printable(string(value[n:]))}
 	}
 	return nil
 }

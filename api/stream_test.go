@@ -90,7 +90,7 @@ func TestStreamHoldsBackItsClient(t *testing.T) {
 	booking := bkv1connect.NewBookingServiceClient(http2Client(), b.url) // takes 64 KiB of answers before it reads
 	stream := booking.BookStream(t.Context())
 	var sent atomic.Int64
-	const most, held = 12_000, 8_000 // what waits in the transports' buffers is about 3,000
+	const most, held = 4_000, 3_500 // what waits in the transports' buffers is about 2,000
 	notes := map[string]string{"note": strings.Repeat("x", 1<<10)}
 	go func() {
 		for i := range most {

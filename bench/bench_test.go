@@ -137,7 +137,7 @@ func checkOverload(t *testing.T, r *Report) {
 		t.Errorf("%d lines of acceptance", len(r.Acceptance))
 	}
 	for _, a := range r.Acceptance {
-		if a.Holds != (a.Value >= a.AtLeast && (a.AtMost == 0 || a.Value <= a.AtMost)) {
+		if a.Holds != (a.Value > 0 && a.Value >= a.AtLeast && (a.AtMost == 0 || a.Value <= a.AtMost)) {
 			t.Errorf("%+v", a)
 		}
 	}

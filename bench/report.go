@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -194,8 +195,10 @@ func (r *Report) accept() {
 	line("Connect, stream of single entries / one INSERT a transaction on 64 connections", r.StreamToInsert, 1, 0)
 	o := r.Overload
 	line("overload: refused / offered", float64(o.Refused)/float64(max(1, o.Offered)), 0.01, 0)
-	line("overload: resident memory at the end / sampled", o.MemoryRatio, 0, 1.2)
-	line("overload: p99 of the acknowledged / time of a full queue", o.P99/o.QueueMilliseconds, 0, 2)
+	if o.ResidentSampled > 0 {
+		line(fmt.Sprintf("overload: resident memory after %.0f s / after %.0f s", o.Seconds, o.SampledAfterSeconds), o.MemoryRatio, 0, 1.2)
+	}
+	line("overload: p99 of the acknowledged, from the call / time of a full queue", o.FromCall.P99/o.QueueMilliseconds, 0, 2)
 }
 
 // Holds reports whether all lines of the acceptance hold.

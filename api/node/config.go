@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/bkledger/bk/api"
 	"github.com/bkledger/bk/ledger"
 	"github.com/bkledger/bk/ledger/journal"
 	"github.com/bkledger/bk/ledger/publisher"
@@ -55,6 +56,9 @@ type Config struct {
 	MaxInFlight, MaxBatch, Connections, PoolConnections int
 	Lease, AppendTimeout                                time.Duration
 
+	// Limits bound what callers of the API may ask for.
+	Limits api.Limits
+
 	// StandbyAfter is how long the start waits to lead before the node counts as a standby. Default 3 s.
 	StandbyAfter time.Duration
 	// Grace is what open calls get to finish at the end. Default 10 s.
@@ -77,6 +81,7 @@ func (c Config) WithDefaults() Config {
 	if c.PoolConnections == 0 {
 		c.PoolConnections = 16 // two a projection, the others for reads
 	}
+	c.Limits = c.Limits.WithDefaults()
 	if c.StandbyAfter == 0 {
 		c.StandbyAfter = 3 * time.Second
 	}
@@ -126,6 +131,12 @@ func (c Config) Validate() error {
 	check(c.PoolConnections == 0 || c.PoolConnections >= 8 && c.PoolConnections <= 1000, "PoolConnections", "%d is not between 8 and 1000", c.PoolConnections)
 	check(c.Lease == 0 || c.Lease >= time.Second && c.Lease <= time.Hour, "Lease", "%s is not between 1s and 1h", c.Lease)
 	check(c.AppendTimeout == 0 || c.AppendTimeout >= time.Second && c.AppendTimeout <= time.Hour, "AppendTimeout", "%s is not between 1s and 1h", c.AppendTimeout)
+	l := c.Limits.WithDefaults()
+	check(l.MessageBytes >= 1<<10 && l.MessageBytes <= ledger.MaxMessageBytes, "Limits.MessageBytes", "%d is not between 1024 and %d", l.MessageBytes, ledger.MaxMessageBytes)
+	check(l.StreamWindow >= 1 && l.StreamWindow <= 64<<10, "Limits.StreamWindow", "%d is not between 1 and %d", l.StreamWindow, 64<<10)
+	check(l.Streams >= 1 && l.Streams <= 100_000, "Limits.Streams", "%d is not between 1 and 100000", l.Streams)
+	check(l.CallTimeout > 0, "Limits.CallTimeout", "%s is not above zero", l.CallTimeout)
+	check(l.BehindTimeout > 0, "Limits.BehindTimeout", "%s is not above zero", l.BehindTimeout)
 	check(c.StandbyAfter >= 0, "StandbyAfter", "%s is below zero", c.StandbyAfter)
 	check(c.Grace >= 0 && c.Grace <= time.Hour, "Grace", "%s is not between 0s and 1h", c.Grace)
 	return errors.Join(all...)

@@ -74,7 +74,7 @@ func Run(ctx context.Context, cfg Config, ready func(Addresses)) error {
 
 	gate := &gate{why: n.reason}
 	servers := &servers{
-		api:     api.NewHTTPServer(gate, api.Limits{}),
+		api:     api.NewHTTPServer(gate, cfg.Limits),
 		metrics: &http.Server{Handler: n.operations(), ReadHeaderTimeout: headerTimeout},
 		failed:  make(chan error, 2),
 	}
@@ -121,7 +121,7 @@ func (n *node) assemble(ctx context.Context) (err error) {
 	}
 	serves := api.Config{
 		Journal: n.journal, Runner: n.runner, Balances: balances.NewReader(n.runner), Statements: statement.NewReader(n.runner, n.journal),
-		Verify: n.verifier(all), Version: n.cfg.Version, Log: n.log, Metrics: n.registry,
+		Verify: n.verifier(all), Version: n.cfg.Version, Limits: n.cfg.Limits, Log: n.log, Metrics: n.registry,
 	}
 	if len(n.cfg.Brokers) == 0 {
 		n.log.Warn("no Kafka brokers are given: nothing is published")
@@ -145,10 +145,12 @@ func (n *node) serve(ctx context.Context, servers *servers, ready func()) error 
 	journalDone := make(chan error, 1)
 	go func() { journalDone <- n.journal.Run(running) }()
 
+	starting, stopStart := context.WithCancel(ctx)
+	defer stopStart()
 	started := make(chan struct{})
 	go func() {
 		defer close(started)
-		if n.awaitRole(ctx) {
+		if n.awaitRole(starting) {
 			n.phase.Store(&phase{serving: true})
 			n.log.Info("ready", "leading", n.journal.Leading(), "head", n.journal.Head().String())
 			ready()
@@ -166,6 +168,7 @@ func (n *node) serve(ctx context.Context, servers *servers, ready func()) error 
 		ended = true
 		n.log.Error("stopping: the journal can't be used", "error", failure)
 	}
+	stopStart() // a node that fails before it is ready is never called ready
 	<-started
 	n.starting("stopping")
 	if err := n.finishCalls(servers.api); err != nil {

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,10 +12,12 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/bkledger/bk/api/client"
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/api/node"
+	"github.com/bkledger/bk/ledger/journal"
 	"github.com/bkledger/bk/migrations/kafkatest"
 	"github.com/bkledger/bk/migrations/pgtest"
 )
@@ -230,6 +233,31 @@ func TestStreamOfAnotherJournal(t *testing.T) {
 	third.awaitPublished(t) // before anybody consumes: topics of the same name are others now
 	awaitEvent(t, broker.Addr(), "100001/second")
 	third.verified(t)
+}
+
+// A journal that has lost acknowledged entries is not appended to: the node ends with the reason.
+func TestCutTailIsRefused(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.New(t)
+	n := start(t, testConfig(t, dsn))
+	n.define(t)
+	n.mustBook(t, "100001/a")
+	n.end()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if tag, err := conn.Exec(t.Context(), "DELETE FROM bk.journal WHERE seq = (SELECT max(seq) FROM bk.journal)"); err != nil || tag.RowsAffected() != 1 {
+		t.Fatalf("cut the tail: %v, %v", tag, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cfg := testConfig(t, dsn)
+	cfg.StandbyAfter = time.Hour // the end must not wait for it
+	if err := node.Run(ctx, cfg, func(node.Addresses) { t.Error("it says that it is ready") }); !errors.Is(err, journal.ErrTailCut) {
+		t.Errorf("the node ended with: %v", err)
+	}
 }
 
 func TestConfigViolations(t *testing.T) {

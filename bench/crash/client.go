@@ -16,7 +16,8 @@ import (
 const (
 	callTimeout  = 10 * time.Second
 	longestPause = 50 * time.Millisecond // between tries: the sooner they come, the more they meet what is half up
-	longestThink = 10 * time.Millisecond // between chunks
+	pace         = 4 * time.Millisecond  // for a command of a client, outside of rushes: on two cores the restarts need their part
+	longestThink = 200 * time.Millisecond
 	repeatChunk  = 20                    // acknowledged commands that are sent again, at most, beside a chunk
 	customers    = 300
 	endlessDay   = 100_000_000 // trades; no run books that many
@@ -32,17 +33,18 @@ type trader struct {
 	ends   func()             // gives the day back
 	to     []*bkclient.Client // the places where a server may be
 	at     int                // the one that answered last
+	rush   *atomic.Bool       // book without a rest
 	alive  atomic.Int64       // when the latest try that booked something began, in nanoseconds since 1970
 }
 
-func newTrader(n int, seed uint64, addresses []string, t *tally) (*trader, error) {
+func newTrader(n int, seed uint64, addresses []string, t *tally, rush *atomic.Bool) (*trader, error) {
 	rng := rand.New(rand.NewPCG(seed, uint64(n)))
 	day, err := tradingday.New(tradingday.Config{Seed: seed%1_000_000*1000 + uint64(n) + 1, Trades: endlessDay, Customers: customers, Source: fmt.Sprintf("crash-%d", n)})
 	if err != nil {
 		return nil, err
 	}
 	next, ends := iter.Pull(orders(day))
-	tr := &trader{name: fmt.Sprintf("client %d", n), rng: rng, memory: newMemory(rng, t), ends: ends}
+	tr := &trader{name: fmt.Sprintf("client %d", n), rng: rng, memory: newMemory(rng, t), ends: ends, rush: rush}
 	tr.next = func() *order { o, _ := next(); return o }
 	for _, address := range addresses {
 		c, err := bkclient.New(address)
@@ -99,8 +101,10 @@ func (t *trader) run(ctx context.Context, stop <-chan struct{}) error {
 				return fmt.Errorf("%s: %w", t.name, err)
 			}
 		}
-		if err := pause(ctx, rand.N(longestThink)); err != nil {
-			return err
+		if !t.rush.Load() {
+			if err := pause(ctx, min(time.Duration(len(chunk))*pace, longestThink)); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -19,7 +20,8 @@ import (
 
 const (
 	patience     = 90 * time.Second // for anything to come back; the slowest is Apache Kafka on busy cores
-	longestCalm  = 600 * time.Millisecond
+	shortestRush = 300 * time.Millisecond // before a fault
+	longestRush  = 900 * time.Millisecond
 	longestGap   = 3 * time.Second        // in which the broker is gone
 	longestDrop  = time.Second            // in which Postgres is gone
 	longestStart = 400 * time.Millisecond // after which a starting server is killed again
@@ -30,6 +32,7 @@ type loop struct {
 	world   *world
 	traders []*trader
 	tally   *tally
+	rush    atomic.Bool
 	rng     *rand.Rand
 	out     io.Writer
 	worst   struct {
@@ -125,72 +128,81 @@ func (l *loop) round(ctx context.Context, n int, f fault) error {
 			return err
 		}
 	}
-	if err := pause(ctx, time.Duration(l.rng.Int64N(int64(longestCalm)))); err != nil {
+	// A rush from before the fault until all book again: the more is under way, the more a fault can spoil.
+	l.rush.Store(true)
+	if err := pause(ctx, shortestRush+time.Duration(l.rng.Int64N(int64(longestRush-shortestRush)))); err != nil {
 		return err
 	}
-	began := time.Now()
-	if err := l.strike(ctx, f); err != nil {
-		return err
-	}
-	err := l.world.await(ctx, "the clients to book again", func(context.Context) (bool, string) { return l.bookedSince(began) })
+	restore, err := l.strike(ctx, f)
 	if err != nil {
 		return err
 	}
-	booking := time.Since(began)
+	struck := time.Now()
+	restored := make(chan error, 1)
+	var back time.Duration
+	go func() {
+		err := restore(ctx)
+		back = time.Since(struck)
+		restored <- err
+	}()
+	err = l.world.await(ctx, "the clients to book again", func(context.Context) (bool, string) { return l.bookedSince(struck) })
+	booking := time.Since(struck)
+	l.rush.Store(false)
+	if err = errors.Join(<-restored, err); err != nil {
+		return err
+	}
 	head := l.tally.head.Load()
 	err = l.world.await(ctx, "projections and publisher", func(ctx context.Context) (bool, string) { return l.world.caughtUp(ctx, head) })
 	if err != nil {
 		return err
 	}
-	rest := time.Since(began)
+	rest := time.Since(struck)
 	if rest > l.worst.rest {
 		l.worst.booking, l.worst.rest, l.worst.round = booking, rest, n
 	}
-	fmt.Fprintf(l.out, "%3d  %-42s %9d entries %7d retries   booking after %6.2f s, stream and projections after %6.2f s\n",
-		n, f.what, l.tally.entries.Load(), l.tally.retries.Load(), booking.Seconds(), rest.Seconds())
+	fmt.Fprintf(l.out, "%3d  %-42s %9d entries %8d retries   back after %5.2f s, booking %5.2f s, all caught up %5.2f s\n",
+		n, f.what, l.tally.entries.Load(), l.tally.retries.Load(), back.Seconds(), booking.Seconds(), rest.Seconds())
 	return nil
 }
 
-// strike does the fault and starts again what it ended.
-func (l *loop) strike(ctx context.Context, f fault) error {
+// strike kills what the fault says, and gives what brings it back.
+func (l *loop) strike(ctx context.Context, f fault) (restore func(context.Context) error, err error) {
 	w := l.world
 	at := w.running()
 	if leads, _ := w.leader(ctx); leads != nil {
 		at = leads
 	}
+	// Chance is asked here and not in what it returns: a seed gives the same run.
+	after := func(longest time.Duration, do func(context.Context) error) func(context.Context) error {
+		gap := time.Duration(l.rng.Int64N(int64(longest)))
+		return func(ctx context.Context) error {
+			if err := pause(ctx, gap); err != nil {
+				return err
+			}
+			return do(ctx)
+		}
+	}
 	switch f {
 	case takeover:
 		at.kill()
-		return nil
+		return func(context.Context) error { return nil }, nil
 	case restart:
 		at.kill()
-		return at.start()
+		return func(context.Context) error { return at.start() }, nil
 	case restartTwice:
+		again := after(longestStart, func(context.Context) error { at.kill(); return at.start() })
 		at.kill()
 		if err := at.start(); err != nil {
-			return err
+			return nil, err
 		}
-		if err := pause(ctx, time.Duration(l.rng.Int64N(int64(longestStart)))); err != nil {
-			return err
-		}
-		at.kill()
-		return at.start()
+		return again, nil
 	case dropPostgres:
-		if err := w.postgres.Kill(); err != nil {
-			return err
-		}
-		if err := pause(ctx, time.Duration(l.rng.Int64N(int64(longestDrop)))); err != nil {
-			return err
-		}
-		return w.postgres.Start(ctx)
+		return after(longestDrop, w.postgres.Start), w.postgres.Kill()
 	case dropKafka:
 		w.broker.Kill()
-		if err := pause(ctx, time.Duration(l.rng.Int64N(int64(longestGap)))); err != nil {
-			return err
-		}
-		return w.broker.Start(ctx)
+		return after(longestGap, w.broker.Start), nil
 	}
-	return fmt.Errorf("no such fault: %s", f.what)
+	return nil, fmt.Errorf("no such fault: %s", f.what)
 }
 
 // standBy starts a second server and waits until it serves.

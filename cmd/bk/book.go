@@ -71,7 +71,7 @@ func newCancelCommand(a *app) *cobra.Command {
 		Use:   "cancel FILE...",
 		Short: "Cancel the trades that cancel files name",
 		Long: `Cancels trades by cancel files (CSV, plain or gzip, "-" for the standard input; columns account, trade_id, by_client_id or
-account_id, client_trade_id). Reports and ends like bk book; doing it again cancels nothing twice.`,
+account_id, client_trade_id, so that a trade file is one as well: all of its trades are cancelled). Reports and ends like bk book; doing it again cancels nothing twice.`,
 		Example: "  bk cancel cancels_20131007.csv.gz",
 		Args:    cobra.MinimumNArgs(1),
 		RunE:    b.run,

@@ -69,6 +69,7 @@ type demoLoad struct {
 
 	prices map[string]ledger.Amount // the last ones, by symbol
 	took   time.Duration
+	ended  time.Time
 
 	mu        sync.Mutex
 	latencies []time.Duration // of the batches
@@ -104,7 +105,8 @@ func (l *demoLoad) run(ctx context.Context) error {
 		return l.generate(ctx, lanes)
 	})
 	err := group.Wait()
-	l.took = time.Since(began)
+	l.ended = time.Now()
+	l.took = l.ended.Sub(began)
 	if err != nil {
 		return fmt.Errorf("book the day: %w", err)
 	}

@@ -29,16 +29,15 @@ const (
 // report shows what came of the load: figures, positions, balances, proof.
 func (d *demo) report(ctx context.Context, at endpoints, c *client.Client, l *demoLoad) error {
 	d.step(l.took, "%s commands are booked: trades, corrections, cancels", grouped(l.booked))
-	waited, err := d.readOwnWrites(ctx, c, l.token)
+	waited, err := d.readOwnWrites(ctx, c, l)
 	if err != nil {
 		return err
 	}
 	d.step(waited, "a read that asks for the last booking (at_least %s) has its answer", l.token)
-	if waited, err = d.published(ctx, c); err != nil {
+	if waited, err = d.published(ctx, c, l); err != nil {
 		return err
 	}
-	d.step(waited, "everything is in Kafka, too")
-
+	d.step(waited, "everything is in Kafka, counted from the last booking as well")
 	proof, err := prove(ctx, c)
 	if err != nil {
 		return err
@@ -63,32 +62,30 @@ func (d *demo) report(ctx context.Context, at endpoints, c *client.Client, l *de
 	return proof.broken
 }
 
-// readOwnWrites reads at the last booking and gives how long the answer took.
-func (d *demo) readOwnWrites(ctx context.Context, c *client.Client, token ledger.Token) (time.Duration, error) {
-	began := time.Now()
+// readOwnWrites reads at the last booking and gives how long after it the answer came.
+func (d *demo) readOwnWrites(ctx context.Context, c *client.Client, l *demoLoad) (time.Duration, error) {
 	for {
-		_, err := c.Query.TrialBalance(ctx, connect.NewRequest(&bkv1.TrialBalanceRequest{AtLeast: token.String()}))
+		_, err := c.Query.TrialBalance(ctx, connect.NewRequest(&bkv1.TrialBalanceRequest{AtLeast: l.token.String()}))
 		if err == nil {
-			return time.Since(began), nil
+			return time.Since(l.ended), nil
 		}
-		if client.Reason(err) != "behind" || time.Since(began) > catchUpFor {
-			return 0, fmt.Errorf("read at %s: %w", token, err)
+		if client.Reason(err) != "behind" || time.Since(l.ended) > catchUpFor {
+			return 0, fmt.Errorf("read at %s: %w", l.token, err)
 		}
 	}
 }
 
-// published waits until the publisher has everything in Kafka.
-func (d *demo) published(ctx context.Context, c *client.Client) (time.Duration, error) {
-	began := time.Now()
+// published waits until the publisher has everything in Kafka and gives how long after the last booking that was.
+func (d *demo) published(ctx context.Context, c *client.Client, l *demoLoad) (time.Duration, error) {
 	for {
 		status, err := c.Admin.Status(ctx, connect.NewRequest(&bkv1.StatusRequest{}))
 		if err != nil {
 			return 0, fmt.Errorf("ask for the status: %w", err)
 		}
 		if p := status.Msg.Publisher; p != nil && p.Lag == 0 && p.Sequence > 0 {
-			return time.Since(began), nil
+			return time.Since(l.ended), nil
 		}
-		if time.Since(began) > catchUpFor {
+		if time.Since(l.ended) > catchUpFor {
 			return 0, fmt.Errorf("the publisher is at entry %d and %d behind", status.Msg.Publisher.GetSequence(), status.Msg.Publisher.GetLag())
 		}
 		select {
@@ -234,9 +231,9 @@ func (d *demo) serveOn(at endpoints, keep bool) {
 	} {
 		fmt.Fprintf(d.out, "  %s\n", line)
 	}
-	end := "removes the folder"
+	end := "ends it and removes the folder"
 	if keep {
-		end = fmt.Sprintf("ends; `bk dev --data %s` serves the same ledger again", d.stack.dir)
+		end = fmt.Sprintf("ends it; `bk dev --data %s` serves the same ledger again", d.stack.dir)
 	}
 	fmt.Fprintf(d.out, "\nKafka is at %s, topic bk.events.v1; the log is %s.\nServing. Ctrl-C %s.\n", at.Kafka, filepath.Join(d.stack.dir, "bk.log"), end)
 }

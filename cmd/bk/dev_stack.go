@@ -41,6 +41,11 @@ const (
 
 // run serves until ctx ends. Postgres ends with this process, whichever way that ends; Kafka is in it.
 func (s *stack) run(ctx context.Context, ready func(endpoints)) (err error) {
+	defer func() {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = nil // told to end before the start was complete
+		}
+	}()
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}

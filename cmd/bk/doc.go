@@ -13,6 +13,10 @@
 // # File map
 //
 //	main.go root.go exit.go        start, the list of commands, exit codes
+//	serve.go dev.go dev_stack.go   the server, and the server with a Postgres and a Kafka of its own
+//	demo.go demo_load.go …         the demo
+//	migrate.go                     the database's schema
+//	config.go readyfile.go …       settings of servers, the file that says where they are
 //	server.go output.go            --server, --output and what client commands have in common
 //	progress.go rejects.go         progress and rejected rows of book and cancel
 //	book.go                        book, cancel

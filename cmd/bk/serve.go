@@ -31,6 +31,8 @@ var fields = map[string]string{
 	"Listen": "listen", "MetricsListen": "metrics-listen", "Shard": "shard",
 	"MaxInFlight": "journal.max-in-flight", "MaxBatch": "journal.max-batch", "Connections": "journal.connections",
 	"PoolConnections": "journal.pool-connections", "Lease": "journal.lease", "AppendTimeout": "journal.append-timeout",
+	"Limits.MessageBytes": "limits.message-bytes", "Limits.StreamWindow": "limits.stream-window", "Limits.Streams": "limits.streams",
+	"Limits.CallTimeout": "limits.call-timeout", "Limits.BehindTimeout": "limits.behind-timeout",
 	"StandbyAfter": "standby-after", "Grace": "grace",
 }
 
@@ -75,6 +77,11 @@ func (s *server) bind(cmd *cobra.Command) {
 	s.number(cmd, &n.PoolConnections, "journal.pool-connections", "Postgres connections for reads and projections (16)")
 	s.duration(cmd, &n.Lease, "journal.lease", "how long a silent writer is waited for before another takes over (5s)")
 	s.duration(cmd, &n.AppendTimeout, "journal.append-timeout", "bound of one append (30s)")
+	s.number(cmd, &n.Limits.MessageBytes, "limits.message-bytes", "bytes of a request (8388608)")
+	s.number(cmd, &n.Limits.StreamWindow, "limits.stream-window", "unanswered commands of a booking stream (1024)")
+	s.number(cmd, &n.Limits.Streams, "limits.streams", "open calls of one connection (1000)")
+	s.duration(cmd, &n.Limits.CallTimeout, "limits.call-timeout", "deadline of calls that bring none (30s)")
+	s.duration(cmd, &n.Limits.BehindTimeout, "limits.behind-timeout", "how long a read waits for what it asks to see (5s)")
 	s.duration(cmd, &n.StandbyAfter, "standby-after", "how long the start waits to lead before it counts as a standby (3s)")
 	s.duration(cmd, &n.Grace, "grace", "what open calls get to finish at the end (10s)")
 	s.text(cmd, &s.readyFile, "ready-file", "", "JSON file with all addresses, there while the server serves")

@@ -36,7 +36,7 @@ func (r *remote) dial() (*client.Client, error) {
 	// Answers uncompressed: a ledger and its clients are near each other, and gzip costs more than the way.
 	c, err := client.New(r.address, connect.WithAcceptCompression("gzip", nil, nil))
 	if err != nil {
-		return nil, usageError("--%w", err)
+		return nil, usageError("--server: %w", err)
 	}
 	return c, nil
 }

@@ -1,0 +1,38 @@
+// Command crash is the crash loop: it books on a real `bk serve`, a durable Postgres and a broker from several clients at once, kills one
+// of the three round after round, and proves at the end that nothing was lost and nothing doubled.
+//
+//	make crash-test ROUNDS=50
+//	go run ./bench/crash -rounds 5 -faults serve,kafka -kafka-home "$(.ci/kafka/fetch)"
+//
+// # Load
+//
+// Each client books a trading day of its own, on accounts that all share: chunks of commands by unary calls, batches of either mode and
+// streams, at a pace, and without a rest around each fault. A command is sent with its key until it is acknowledged, wherever a server
+// is. Some are sent again after that.
+//
+// # Invariants
+//
+//   - Clients believe nothing: every answer is held against all that they were told before (memory.go). A second answer to a key must be
+//     the first one; what is called a repeat must have had a try whose outcome was open; a refusal that promises that nothing was booked
+//     must be true; an atomic batch is booked whole or not at all; a command whose trade is acknowledged isn't refused for want of it.
+//   - A round ends when every client has booked with a call that began after the fault, and projections and publisher have gone beyond
+//     that. Nothing waits for a time, all for a condition, with a bound.
+//   - The check at the end trusts no program under test: beside the server's own verification it reads the rows in Postgres and the
+//     records in Kafka. It shares with the server only how an entry is decoded and how a hash follows from the one before.
+//   - Same seed, same commands and same faults. When a fault hits is not the same: the load is real.
+//   - All processes end with this one, whichever way it ends. The folder stays if anything failed, and the ends of all logs are shown.
+//
+// # File map
+//
+//	main.go           the command line, the order of things, the summary
+//	deck.go           which fault in which round
+//	world.go          Postgres, broker and servers
+//	server.go         one place for a `bk serve`
+//	loop.go           the rounds
+//	client.go         a client: what it books, again and again until it is acknowledged
+//	send.go           the ways to book
+//	memory.go         what a client knows, and what contradicts it
+//	check.go          the checks at the end, and the server's own verification
+//	check_journal.go  the rows of the journal
+//	check_stream.go   the records of the stream
+package main
