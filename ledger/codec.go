@@ -99,6 +99,11 @@ func AppendEntry(b []byte, en *Entry) []byte {
 		for _, a := range [...]Amount{en.Trade.Gross, en.Trade.SECFee, en.Trade.TAFFee, en.Trade.Net} {
 			e.amount(a)
 		}
+		if kind := en.Trade.Kind; kind == en.Kind { // on a booking it stands already; on a cancel it does not
+			e.text("")
+		} else {
+			e.text(string(kind))
+		}
 	}
 	if en.Account != nil {
 		e.account(en.Account)
@@ -137,6 +142,11 @@ func DecodeEntry(b []byte) (*Entry, error) {
 	if has&1 != 0 {
 		en.Trade = d.trade()
 		en.Trade.Gross, en.Trade.SECFee, en.Trade.TAFFee, en.Trade.Net = d.amount(), d.amount(), d.amount(), d.amount()
+		if en.Trade.Kind = Kind(d.text()); en.Trade.Kind == "" {
+			en.Trade.Kind = en.Kind
+		} else if en.Trade.Kind == en.Kind {
+			d.fail()
+		}
 	}
 	if has&2 != 0 {
 		en.Account = d.account()

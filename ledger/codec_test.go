@@ -92,6 +92,7 @@ func drawEntry(t *rapid.T) *ledger.Entry {
 	}
 	if rapid.Bool().Draw(t, "is trade") {
 		e.Trade = &ledger.Trade{
+			Kind:       rapid.SampledFrom([]ledger.Kind{e.Kind, ledger.KindAwayTrade}).Draw(t, "trade kind"),
 			ExecutedAt: time.UnixMilli(rapid.Int64Range(0, 1e13).Draw(t, "executed")).UTC(), ClientTradeID: text("client id"), Account: ledger.AccountRef{ID: 7},
 			Direction: ledger.Sell, Short: rapid.Bool().Draw(t, "short"), Quantity: amount("shares"), Price: amount("price"), Instrument: identifier("instrument"),
 			Currency: text("currency"), OmitTAF: rapid.Bool().Draw(t, "omit"), Gross: amount("gross"), Net: amount("net"), OrderID: text("order"),

@@ -46,7 +46,8 @@ type Trade struct {
 	Accrued    Amount // accrued interest that the buyer pays on top
 	OrderID    string
 
-	// What the ledger worked out from the above when it booked the trade.
+	// What the ledger worked out when it booked the trade.
+	Kind   Kind   // how it was booked
 	Gross  Amount // quantity x price
 	SECFee Amount
 	TAFFee Amount

@@ -22,6 +22,7 @@ func tradeRules() []Rule {
 //	account/u  -s (g+i) - c - f $    other/u  +s (g+i) $    firm:commission +c $    liability:sec, liability:taf +f $
 func postTrade(c *Command, e *Entry, d *Desk) *Rejection {
 	t := e.Trade // the entry's own copy: what is worked out goes there
+	t.Kind = c.Kind
 	shape, _ := shapeOf(c.Kind)
 	account, rej := d.Account("trade.account", t.Account)
 	if rej != nil {

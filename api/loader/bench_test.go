@@ -8,8 +8,8 @@ import (
 
 	"connectrpc.com/connect"
 
-	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/api/client"
+	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/api/loader"
 	"github.com/bkledger/bk/api/tradefile"
 	"github.com/bkledger/bk/migrations/pgtest"

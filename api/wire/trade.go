@@ -65,7 +65,7 @@ func terms(t *bkv1.Trade) (*ledger.Trade, *ledger.Rejection) {
 	return out, nil
 }
 
-// Trade converts the terms of a trade, booked as kind ("" where it is not known).
+// Trade converts the terms of a trade, booked as kind.
 func Trade(kind ledger.Kind, t *ledger.Trade) *bkv1.Trade {
 	out := &bkv1.Trade{
 		Type: tradeKinds.from(kind), ExecutedAt: timestamp(t.ExecutedAt), ClientTradeId: t.ClientTradeID, Account: accountRef(t.Account),
@@ -83,14 +83,14 @@ func Trade(kind ledger.Kind, t *ledger.Trade) *bkv1.Trade {
 	return out
 }
 
-// record is the trade of an entry as it stood right after it; the type of a cancelled trade is not in its cancel.
+// record is the trade of an entry as it stood right after it.
 func record(e *ledger.Entry) *bkv1.TradeRecord {
-	kind, state := e.Kind, ledger.TradeOpen
-	if kind == ledger.KindCancel {
-		kind, state = "", ledger.TradeCanceled
+	state := ledger.TradeOpen
+	if e.Kind == ledger.KindCancel {
+		state = ledger.TradeCanceled
 	}
 	return &bkv1.TradeRecord{
-		Id: int64(e.Links.Trade), State: tradeStates.from(state), Trade: Trade(kind, e.Trade),
+		Id: int64(e.Links.Trade), State: tradeStates.from(state), Trade: Trade(e.Trade.Kind, e.Trade),
 		Gross: e.Trade.Gross.String(), SecFee: e.Trade.SECFee.String(), TafFee: e.Trade.TAFFee.String(), Net: e.Trade.Net.String(),
 		TradeDate: int32(e.TradeDate), SettleDate: int32(e.SettleDate),
 		Corrects: int64(e.Links.Corrects), ReplacedBy: int64(e.Links.ReplacedBy),
@@ -117,6 +117,9 @@ func recordFrom(r *bkv1.TradeRecord) (*ledger.Trade, *ledger.Rejection) {
 	t, rej := terms(r.Trade)
 	if rej != nil {
 		return nil, rej.Under("trade")
+	}
+	if t.Kind, rej = tradeKinds.to("trade.trade.type", r.Trade.Type); rej != nil {
+		return nil, rej
 	}
 	for _, a := range []struct {
 		field string

@@ -103,14 +103,14 @@ func (b *fileBooking) run(cmd *cobra.Command, names []string) (err error) {
 		return err
 	}
 	defer c.Close()
-	// A server that is not there is said at once; one that goes away later is waited for.
-	if _, err := c.Admin.Status(ctx, connect.NewRequest(&bkv1.StatusRequest{})); err != nil && !client.RetryableReason(client.Reason(err)) {
-		return err
-	}
 	b.cfg.Client, b.cfg.OnReject, b.cfg.OnProgress, b.cfg.OnRetry = c, b.rejects.add, b.progress(time.Now()), b.waiting
 	l, err := loader.New(b.cfg)
 	if err != nil {
 		return &exitError{exitUsage, err}
+	}
+	// A server that is not there is said at once; one that goes away later is waited for.
+	if _, err := c.Admin.Status(ctx, connect.NewRequest(&bkv1.StatusRequest{})); err != nil && !client.RetryableReason(client.Reason(err)) {
+		return err
 	}
 	return b.load(ctx, l)
 }
