@@ -18,6 +18,8 @@
 //     connections are there before the clock runs, requests are made, garbage is collected.
 //   - After every run the rows in the table are counted: only what is there counts. A refusal or a repeat in a closed loop is an error.
 //   - The sides take turns, each round in another order, and ratios are the medians of the rounds' own ratios: machines are noisy.
+//     All configurations run in the trials; the best of each way that BK promises something of run again in the finals, seconds apart,
+//     and what is promised is measured there.
 //   - Latencies are counted for each entry. In the open loop they count from the time at which an entry was to arrive, whatever held it
 //     up (coordinated omission is corrected).
 //   - Nothing is left out: every configuration is in the report, the best one of each way is marked.

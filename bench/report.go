@@ -65,8 +65,10 @@ type Side struct {
 	Config           string    `json:"configuration"`
 	Best             bool      `json:"best"` // of its way
 	Entries          int       `json:"entries"`
+	Final            bool      `json:"final"`              // the figures are those of the finals
 	EntriesPerSecond float64   `json:"entries_per_second"` // the median of the rounds
 	Rounds           []float64 `json:"entries_per_second_by_round"`
+	Trials           []float64 `json:"entries_per_second_by_trial"`
 	ToRaw            float64   `json:"to_raw_copy"` // the median of the rounds' ratios
 	Latencies
 	CPU   CPU `json:"cpu"`
@@ -134,17 +136,11 @@ func (t tally) perEntry() CPU {
 }
 
 // summarise turns the rounds into figures.
-func (r *Report) summarise(sides []*side) {
-	best := map[string]*side{}
-	for _, s := range sides {
-		if b := best[s.Way]; b == nil || median(s.rates()) > median(b.rates()) {
-			best[s.Way] = s
-		}
-	}
+func (r *Report) summarise(sides []*side, best map[string]*side) {
 	raw := best[wayRaw]
 	for _, s := range sides {
 		var total tally
-		for _, t := range s.tallies {
+		for _, t := range s.counted() {
 			total.entries += t.entries
 			total.cpu.load += t.cpu.load
 			total.cpu.server += t.cpu.server
@@ -152,8 +148,8 @@ func (r *Report) summarise(sides []*side) {
 		}
 		h := s.latency()
 		r.Sides = append(r.Sides, Side{
-			Way: s.Way, Config: s.Config, Best: best[s.Way] == s, Entries: s.tallies[0].entries, EntriesPerSecond: median(s.rates()),
-			Rounds: s.rates(), ToRaw: pairedRatio(s, raw), group: s.group, Latencies: latencies(h), CPU: total.perEntry(), curve: curveOf(h),
+			Way: s.Way, Config: s.Config, Best: best[s.Way] == s, Entries: s.trials[0].entries, EntriesPerSecond: median(rates(s.counted())),
+			Final: s.finals != nil, Rounds: rates(s.counted()), Trials: rates(s.trials), ToRaw: pairedRatio(s, raw), group: s.group, Latencies: latencies(h), CPU: total.perEntry(), curve: curveOf(h),
 		})
 	}
 	engine := best[wayEngine]
@@ -163,7 +159,7 @@ func (r *Report) summarise(sides []*side) {
 		wayInsert1: &r.Insert1PerSecond, wayUnary: &r.UnaryPerSecond, wayBatch100: &r.ConnectPerSecond,
 		wayBatch1000: &r.Batch1000PerSecond, wayStream: &r.StreamPerSecond, wayFollowed: &r.FollowedPerSecond,
 	} {
-		*to = median(best[way].rates())
+		*to = median(rates(best[way].counted()))
 	}
 	r.EngineToRaw = pairedRatio(engine, raw)
 	r.ConnectToRaw = pairedRatio(best[wayBatch100], raw)

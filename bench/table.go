@@ -40,8 +40,8 @@ func (r *Report) writeHead(w io.Writer) {
 			fmt.Fprintf(w, ", %s %s", name, value)
 		}
 	}
-	fmt.Fprintf(w, "\n%d entries a run (slow ways fewer), %.0f bytes of payload each; medians of %s, sides in turn, a fresh database each; %.0f s in all\n\n",
-		r.Entries, r.PayloadBytes, plural(r.Rounds, "round"), r.TookSeconds)
+	fmt.Fprintf(w, "\n%d entries a run (slow ways fewer), %.0f bytes of payload each; medians of %s and of the finals' %d, sides in turn, a fresh database each; %.0f s in all\n\n",
+		r.Entries, r.PayloadBytes, plural(r.Rounds, "round"), finalRounds*r.Rounds, r.TookSeconds)
 }
 
 // columnsOf starts a table; all but the leading text columns are numbers, so they are set to the right.
@@ -63,12 +63,14 @@ func padded(texts []string) []string {
 }
 
 func (r *Report) writeSides(w io.Writer) {
-	fmt.Fprintln(w, "Closed loop (* best configuration of its way; CPU is µs an entry: this process with load and, in process, engine | API's process | Postgres)")
+	fmt.Fprintln(w, "Closed loop (* best configuration of its way in the trials, ** its figures are from the finals; CPU is µs an entry: this process with load and, in process, engine | API's process | Postgres)")
 	names := []string{"way, configuration"}
 	for _, s := range r.Sides {
-		mark := "  "
-		if s.Best {
-			mark = "* "
+		mark := "   "
+		if s.Final {
+			mark = "** "
+		} else if s.Best {
+			mark = "*  "
 		}
 		names = append(names, mark+s.Way+": "+s.Config)
 	}

@@ -18,7 +18,7 @@ const (
 	longestPause = 50 * time.Millisecond // between tries: the sooner they come, the more they meet what is half up
 	pace         = 4 * time.Millisecond  // for a command of a client, outside of rushes: on two cores the restarts need their part
 	longestThink = 200 * time.Millisecond
-	repeatChunk  = 20                    // acknowledged commands that are sent again, at most, beside a chunk
+	repeatChunk  = 20 // acknowledged commands that are sent again, at most, beside a chunk
 	customers    = 300
 	endlessDay   = 100_000_000 // trades; no run books that many
 )

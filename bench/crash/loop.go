@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	patience     = 90 * time.Second // for anything to come back; the slowest is Apache Kafka on busy cores
+	patience     = 90 * time.Second       // for anything to come back; the slowest is Apache Kafka on busy cores
 	shortestRush = 300 * time.Millisecond // before a fault
 	longestRush  = 900 * time.Millisecond
 	longestGap   = 3 * time.Second        // in which the broker is gone

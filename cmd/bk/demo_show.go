@@ -34,24 +34,24 @@ func (d *demo) report(ctx context.Context, at endpoints, c *client.Client, l *de
 		return err
 	}
 	d.step(waited, "a read that asks for the last booking (at_least %s) has its answer", l.token)
-	if waited, err = d.published(ctx, c, l); err != nil {
+	if waited, err = d.caughtUp(ctx, c, l); err != nil {
 		return err
 	}
-	d.step(waited, "everything is in Kafka, counted from the last booking as well")
+	d.step(waited, "all projections and Kafka have everything, counted from the last booking, too")
 	proof, err := prove(ctx, c)
 	if err != nil {
 		return err
 	}
 	d.step(proof.took, "all of it is read again from Postgres and Kafka, and verified")
 
-	fmt.Fprintf(d.out, "\nThrough the Connect API over HTTP, batches of %d with %d in flight; load and servers share this machine:\n\n", demoBatch, demoLanes)
+	fmt.Fprintf(d.out, "\nOver HTTP through the Connect API, batches of %d, %d in flight; load and servers on one machine:\n\n", demoBatch, demoLanes)
 	t := demoTable("trades/s", "commands/s", "p50 of a batch", "p99 of a batch", "journal entries", "Kafka events")
 	t.AppendRow(table.Row{
 		grouped(int(float64(l.day.Trades()) / l.took.Seconds())), grouped(int(float64(l.booked) / l.took.Seconds())),
 		shortDuration(l.quantile(0.5)), shortDuration(l.quantile(0.99)), grouped(l.token.Seq), grouped(proof.events),
 	})
 	fmt.Fprintln(d.out, indented(t.Render()))
-	fmt.Fprintln(d.out, "  A correction is two entries, each account and instrument is one. An entry is an event for each customer in it.")
+	fmt.Fprintln(d.out, "  A correction is two entries, an account or instrument one; an entry is an event per customer.")
 	if err := d.showPositions(ctx, c, l); err != nil {
 		return err
 	}
@@ -75,18 +75,20 @@ func (d *demo) readOwnWrites(ctx context.Context, c *client.Client, l *demoLoad)
 	}
 }
 
-// published waits until the publisher has everything in Kafka and gives how long after the last booking that was.
-func (d *demo) published(ctx context.Context, c *client.Client, l *demoLoad) (time.Duration, error) {
+// caughtUp waits until the projections and Kafka have everything and gives how long after the last booking that was.
+func (d *demo) caughtUp(ctx context.Context, c *client.Client, l *demoLoad) (time.Duration, error) {
 	for {
 		status, err := c.Admin.Status(ctx, connect.NewRequest(&bkv1.StatusRequest{}))
 		if err != nil {
 			return 0, fmt.Errorf("ask for the status: %w", err)
 		}
-		if p := status.Msg.Publisher; p != nil && p.Lag == 0 && p.Sequence > 0 {
+		p := status.Msg.Publisher
+		behind := slices.ContainsFunc(status.Msg.Projections, func(p *bkv1.ProjectionStatus) bool { return p.Lag > 0 })
+		if !behind && p != nil && p.Lag == 0 && p.Sequence > 0 {
 			return time.Since(l.ended), nil
 		}
 		if time.Since(l.ended) > catchUpFor {
-			return 0, fmt.Errorf("the publisher is at entry %d and %d behind", status.Msg.Publisher.GetSequence(), status.Msg.Publisher.GetLag())
+			return 0, fmt.Errorf("projections or publisher are still behind: %v", status.Msg)
 		}
 		select {
 		case <-ctx.Done():
