@@ -38,6 +38,23 @@ func BenchmarkBatch(b *testing.B) {
 	})
 }
 
+// BenchmarkSingle books single trades by calls of their own from 64 callers; an operation is one trade.
+func BenchmarkSingle(b *testing.B) {
+	s := serve(b)
+	var n atomic.Int64
+	b.SetParallelism(32)
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := s.Booking.BookTrade(b.Context(), connect.NewRequest(buying(fmt.Sprintf("u%010d", n.Add(1))))); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
 // BenchmarkStream books single trades over 4 streams; an operation is one trade.
 func BenchmarkStream(b *testing.B) {
 	s := serve(b)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -163,7 +164,7 @@ func (b *bench) connectStream(n, streams, window int) func(context.Context, stri
 			requests[i] = &bkv1.BookStreamRequest{Tag: uint64(i), Command: workload{}.request(i)}
 		}
 		calls := make([]call, n)
-		sent := make([]time.Time, n)
+		sent := make([]atomic.Int64, n)
 		errs := make([]error, streams)
 		var running sync.WaitGroup
 		clock := b.startClock(s.pid())
@@ -180,8 +181,8 @@ func (b *bench) connectStream(n, streams, window int) func(context.Context, stri
 	}
 }
 
-// stream sends requests on one stream. sent and calls are by tag; the window orders their use by both goroutines.
-func (s *served) stream(ctx context.Context, c *client.Client, requests []*bkv1.BookStreamRequest, window int, sent []time.Time, calls []call) error {
+// stream sends requests on one stream. sent and calls are by tag; sent is in nanoseconds since the epoch.
+func (s *served) stream(ctx context.Context, c *client.Client, requests []*bkv1.BookStreamRequest, window int, sent []atomic.Int64, calls []call) error {
 	stream := c.Booking.BookStream(ctx)
 	inFlight := make(chan struct{}, window)
 	ctx, stop := context.WithCancel(ctx)
@@ -195,7 +196,7 @@ func (s *served) stream(ctx context.Context, c *client.Client, requests []*bkv1.
 				case <-ctx.Done():
 					return nil // the receiver says why
 				}
-				sent[r.Tag] = time.Now()
+				sent[r.Tag].Store(time.Now().UnixNano())
 				if err := stream.Send(r); err != nil {
 					return fmt.Errorf("send: %w", err)
 				}
@@ -218,7 +219,7 @@ func (s *served) stream(ctx context.Context, c *client.Client, requests []*bkv1.
 			break
 		}
 		<-inFlight
-		calls[res.Tag] = call{time.Since(sent[res.Tag]), 1}
+		calls[res.Tag] = call{time.Duration(time.Now().UnixNano() - sent[res.Tag].Load()), 1}
 		received++
 	}
 	stop()

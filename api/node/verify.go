@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -9,6 +10,9 @@ import (
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/projections"
 )
+
+// verifyWait bounds how long a verification waits for projections to catch up.
+const verifyWait = 10 * time.Second
 
 // verifier makes the API's verification of an audit: its findings become messages.
 func (n *node) verifier(all []projections.Projection) func(context.Context, func(*bkv1.VerifyResponse) error) error {
@@ -21,6 +25,7 @@ func (n *node) verifier(all []projections.Projection) func(context.Context, func
 				cancel(err)
 			}
 		}
+		n.awaitProjections(ctx, all)
 		summary, err := audit.Run(ctx, audit.Config{Pool: n.journal.Pool(), Shard: uint16(n.cfg.Shard), Projections: all, Publisher: n.publisher},
 			func(check string, done, total int64) {
 				tell(&bkv1.VerifyResponse{Step: &bkv1.VerifyResponse_Progress{Progress: &bkv1.VerifyProgress{Check: check, Done: done, Total: total}}})
@@ -32,6 +37,19 @@ func (n *node) verifier(all []projections.Projection) func(context.Context, func
 		return send(&bkv1.VerifyResponse{Step: &bkv1.VerifyResponse_Summary{Summary: &bkv1.VerifySummary{
 			Ok: summary.OK(), Checks: int32(summary.Checks), Breaches: summary.Breaches, Token: summary.Head.String(), Took: durationpb.New(summary.Took),
 		}}})
+	}
+}
+
+// awaitProjections gives the projections a moment to fold what is booked already, so that the audit compares it too. What is not folded
+// by then is compared up to its checkpoint, which the counts show.
+func (n *node) awaitProjections(ctx context.Context, all []projections.Projection) {
+	ctx, cancel := context.WithTimeout(ctx, verifyWait)
+	defer cancel()
+	head := n.journal.Head().Seq
+	for _, p := range all {
+		if err := n.runner.WaitFor(ctx, p.Name(), head); err != nil {
+			n.log.Warn("a projection is behind; it is verified as far as it is", "error", err)
+		}
 	}
 }
 

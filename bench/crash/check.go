@@ -16,8 +16,10 @@ import (
 	"github.com/bkledger/bk/ledger"
 )
 
-// maxTold bounds the breaches that a check tells; the others are counted.
-const maxTold = 20
+const (
+	maxTold      = 20               // breaches that a check tells; the others are counted
+	checkTimeout = 20 * time.Minute // for millions of entries
+)
 
 // verdict collects what was checked, with counts, and what was found.
 type verdict struct {
@@ -60,6 +62,8 @@ type balance struct{ unsettled, settled ledger.Amount }
 // check proves the ledger at rest: once as the server does it itself, and once from the rows in Postgres and the records in Kafka.
 func (l *loop) check(ctx context.Context) (*verdict, error) {
 	v := &verdict{}
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
 	head := l.tally.head.Load()
 	err := l.world.await(ctx, "projections and publisher, at the end", func(ctx context.Context) (bool, string) { return l.world.caughtUp(ctx, head) })
 	if err != nil {

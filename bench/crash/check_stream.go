@@ -32,8 +32,6 @@ func newStreamCheck(v *verdict, j *journalCheck) *streamCheck {
 
 // run reads all partitions to their ends.
 func (s *streamCheck) run(ctx context.Context, brokers string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.ConsumeTopics(publisher.DefaultEvents),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.KeepControlRecords()) // a partition may end with them: the end is reached with its last offset
@@ -47,7 +45,9 @@ func (s *streamCheck) run(ctx context.Context, brokers string) error {
 	}
 	partitions := len(ends)
 	for len(ends) > 0 {
-		fetches := client.PollFetches(ctx)
+		poll, cancel := context.WithTimeout(ctx, patience)
+		fetches := client.PollFetches(poll)
+		cancel()
 		if err := fetches.Err(); err != nil {
 			return fmt.Errorf("read the stream: %d of %d partitions: %w", len(ends), partitions, err)
 		}

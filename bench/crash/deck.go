@@ -35,11 +35,12 @@ var (
 	restartTwice = fault{serve, "bk serve killed, and again while it starts"}
 	takeover     = fault{serve, "bk serve killed, a standby takes over"}
 	dropPostgres = fault{postgres, "Postgres stopped at once, started again"}
+	mutePostgres = fault{postgres, "Postgres stopped, its last answers lost"}
 	dropKafka    = fault{kafka, "broker killed, started again"}
 
 	variants = map[kind][]fault{
 		serve:    {restart, takeover, restart, restartTwice},
-		postgres: {dropPostgres},
+		postgres: {mutePostgres, dropPostgres},
 		kafka:    {dropKafka},
 	}
 )

@@ -50,7 +50,7 @@ func TestDeckIsTheSeeds(t *testing.T) {
 	if slices.Equal(deck(1), deck(2)) {
 		t.Error("two seeds give the same deck")
 	}
-	for _, f := range []fault{restart, restartTwice, takeover, dropPostgres, dropKafka} {
+	for _, f := range []fault{restart, restartTwice, takeover, dropPostgres, mutePostgres, dropKafka} {
 		if !slices.Contains(deck(1), f) {
 			t.Errorf("50 rounds have none of: %s", f.what)
 		}

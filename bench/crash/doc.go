@@ -20,6 +20,7 @@
 //   - The check at the end trusts no program under test: beside the server's own verification it reads the rows in Postgres and the
 //     records in Kafka. It shares with the server only how an entry is decoded and how a hash follows from the one before.
 //   - Same seed, same commands and same faults. When a fault hits is not the same: the load is real.
+//   - In half of the rounds that stop Postgres its last answers are lost before: commits that were done and not heard of.
 //   - All processes end with this one, whichever way it ends. The folder stays if anything failed, and the ends of all logs are shown.
 //
 // # File map
@@ -27,6 +28,7 @@
 //	main.go           the command line, the order of things, the summary
 //	deck.go           which fault in which round
 //	world.go          Postgres, broker and servers
+//	proxy.go          between servers and Postgres, to lose answers
 //	server.go         one place for a `bk serve`
 //	loop.go           the rounds
 //	client.go         a client: what it books, again and again until it is acknowledged

@@ -24,6 +24,7 @@ const (
 	longestRush  = 900 * time.Millisecond
 	longestGap   = 3 * time.Second        // in which the broker is gone
 	longestDrop  = time.Second            // in which Postgres is gone
+	muteTime     = 50 * time.Millisecond  // in which Postgres' answers are lost
 	longestStart = 400 * time.Millisecond // after which a starting server is killed again
 )
 
@@ -82,11 +83,16 @@ func (l *loop) cause(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
-	return errors.Join(err, ctx.Err())
+	if err == nil {
+		err = ctx.Err()
+	}
+	return err
 }
 
 // define makes what the traders trade with.
 func (l *loop) define(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	day, err := tradingday.New(tradingday.Config{Customers: customers})
 	if err != nil {
 		return err
@@ -198,6 +204,16 @@ func (l *loop) strike(ctx context.Context, f fault) (restore func(context.Contex
 		return again, nil
 	case dropPostgres:
 		return after(longestDrop, w.postgres.Start), w.postgres.Kill()
+	case mutePostgres:
+		start := after(longestDrop, w.postgres.Start)
+		w.proxy.mute()
+		// Long enough for what is under way to be committed; nothing new begins without an answer.
+		if err := pause(ctx, muteTime); err != nil {
+			return nil, err
+		}
+		err := w.postgres.Kill()
+		w.proxy.cut()
+		return start, err
 	case dropKafka:
 		w.broker.Kill()
 		return after(longestGap, w.broker.Start), nil

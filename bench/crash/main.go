@@ -68,12 +68,16 @@ func (o options) run(ctx context.Context, out io.Writer) (err error) {
 	w, err := newWorld(ctx, bk, o.kafkaHome)
 	if w != nil {
 		defer func() {
-			failed := err != nil
-			if failed && ctx.Err() == nil {
+			if ctx.Err() != nil {
+				err = errors.Join(errors.New("interrupted"), w.end(o.keep))
+				return
+			}
+			keep := o.keep || err != nil
+			if err != nil {
 				w.showLogs(out)
 			}
-			err = errors.Join(err, w.end(o.keep || failed, !failed || ctx.Err() != nil))
-			if o.keep || failed {
+			err = errors.Join(err, w.end(keep))
+			if keep {
 				fmt.Fprintf(out, "\ndata and logs are kept in %s\n", w.dir)
 			}
 		}()
@@ -118,7 +122,7 @@ func (o options) run(ctx context.Context, out io.Writer) (err error) {
 // summary prints what happened.
 func (l *loop) summary(deck []fault, took time.Duration) {
 	fmt.Fprintf(l.out, "\n%d rounds in %.0f s\n", len(deck), took.Seconds())
-	for _, f := range []fault{restart, restartTwice, takeover, dropPostgres, dropKafka} {
+	for _, f := range []fault{restart, restartTwice, takeover, dropPostgres, mutePostgres, dropKafka} {
 		count := 0
 		for _, d := range deck {
 			if d == f {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 
 	"connectrpc.com/connect"
 
@@ -45,10 +46,23 @@ func failed(err error) outcome {
 	if d := client.Detail(err); d != nil {
 		return outcome{reason: d.Reason, message: d.Message}
 	}
+	// Nothing was sent, or a server that still starts turned it away: no reason to be unsure. Each such reason that were taken for one
+	// would hide a server that says "nothing was booked" of what it booked.
+	op := (*net.OpError)(nil)
+	if errors.As(err, &op) && op.Op == "dial" || connect.IsWireError(err) && connect.CodeOf(err) == connect.CodeUnavailable {
+		return outcome{reason: "unavailable", message: err.Error()}
+	}
 	if !client.Retryable(err) { // not the server's, and nothing that goes away
 		return outcome{reason: "no answer", message: err.Error()}
 	}
 	return outcome{}
+}
+
+// fill gives several orders the same outcome.
+func fill(outcomes []outcome, with outcome) {
+	for i := range outcomes {
+		outcomes[i] = with
+	}
 }
 
 // refusal is the outcome of an element that the server refused.
@@ -66,9 +80,7 @@ func bookSingly(ctx context.Context, c bkv1connect.BookingServiceClient, open []
 	for i, o := range open {
 		receipt, err := bookOne(ctx, c, o.message)
 		if err != nil {
-			for rest := i; rest < len(open); rest++ {
-				outcomes[rest] = outcome{reason: "unavailable", message: "not sent"}
-			}
+			fill(outcomes[i:], outcome{reason: "unavailable", message: "not sent"})
 			outcomes[i] = failed(err)
 			break
 		}
@@ -111,9 +123,7 @@ func bookBatch(ctx context.Context, c bkv1connect.BookingServiceClient, open []*
 	}
 	res, err := c.BookBatch(ctx, connect.NewRequest(request))
 	if err != nil {
-		for i := range outcomes {
-			outcomes[i] = failed(err)
-		}
+		fill(outcomes, failed(err))
 		return outcomes
 	}
 	for i := range outcomes {
@@ -156,8 +166,8 @@ func bookStream(ctx context.Context, c bkv1connect.BookingServiceClient, open []
 			case next == len(open):
 			case errors.Is(err, io.EOF):
 				outcomes[next] = outcome{reason: "no result", message: "the stream ended well before all was answered"}
-			case !client.Retryable(err):
-				outcomes[next] = failed(err)
+			default:
+				fill(outcomes[next:], failed(err))
 			}
 			break
 		}

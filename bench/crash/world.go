@@ -20,6 +20,7 @@ import (
 type world struct {
 	dir      string
 	postgres *embedded.Postgres
+	proxy    *proxy // the servers' way to it
 	broker   *broker.Broker
 	servers  []*server
 }
@@ -40,8 +41,12 @@ func newWorld(ctx context.Context, bk, kafkaHome string) (*world, error) {
 	if w.broker, err = broker.New(ctx, kafkaHome, dir); err != nil {
 		return w, fmt.Errorf("start the broker: %w", err)
 	}
+	var dsn string
+	if w.proxy, dsn, err = through(w.postgres.DSN()); err != nil {
+		return w, err
+	}
 	for _, name := range []string{"serve-a", "serve-b"} {
-		s, err := newServer(name, bk, dir, w.postgres.DSN(), w.broker.Addr())
+		s, err := newServer(name, bk, dir, dsn, w.broker.Addr())
 		if err != nil {
 			return w, err
 		}
@@ -126,21 +131,20 @@ func (w *world) caughtUp(ctx context.Context, head uint64) (bool, string) {
 	return true, ""
 }
 
-// end stops what still runs, at once if something went wrong, and removes the folder unless it is to be kept.
-func (w *world) end(keep, orderly bool) error {
+// end ends what still runs, at once, and removes the folder unless it is to be kept.
+func (w *world) end(keep bool) error {
 	var errs []error
 	for _, s := range w.servers {
 		s.kill()
+	}
+	if w.proxy != nil {
+		errs = append(errs, w.proxy.close())
 	}
 	if w.broker != nil {
 		w.broker.Kill()
 	}
 	if w.postgres != nil {
-		stop := w.postgres.Kill
-		if orderly {
-			stop = w.postgres.Stop
-		}
-		errs = append(errs, stop())
+		errs = append(errs, w.postgres.Kill()) // a clean end writes a checkpoint, for nobody
 	}
 	if !keep {
 		errs = append(errs, os.RemoveAll(w.dir))

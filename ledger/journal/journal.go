@@ -165,6 +165,7 @@ func (j *Journal) follow(ctx context.Context, head uint64, hash [32]byte) error 
 		j.defined.Store(head)
 	}
 	j.tail.seek(head, hash)
+	j.metrics.head.Set(float64(head))
 	return nil
 }
 

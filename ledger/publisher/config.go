@@ -46,8 +46,8 @@ type Config struct {
 
 	// Events and Checkpoints are the topics.
 	Events, Checkpoints string
-	// TransactionalID is the producer's, by which a new owner fences the old one. Default "bk-publisher-" and the shard's number; two
-	// ledgers on one Kafka need two.
+	// TransactionalID is the producer's, by which a new owner fences the old one. Default "bk-publisher-" and the shard's number,
+	// and the topic's name unless it is the default: two ledgers on one Kafka need two topics and two of these.
 	TransactionalID string
 	// Partitions is how many a new events topic gets. Default 8. It can't be changed later: an account's events would move.
 	Partitions int32
@@ -84,6 +84,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.TransactionalID == "" && c.Journal != nil {
 		c.TransactionalID = fmt.Sprintf("bk-publisher-%d", c.Journal.Head().Shard)
+		if c.Events != DefaultEvents {
+			c.TransactionalID += "-" + c.Events
+		}
 	}
 	if c.Partitions == 0 {
 		c.Partitions = 8
