@@ -100,6 +100,7 @@ func (b *Broker) mustOwn(what string) {
 type shared struct {
 	once sync.Once
 	p    *broker.Broker
+	end  *os.File // kept open until this process ends
 	err  error
 }
 
@@ -112,7 +113,7 @@ func (s *shared) get(t testing.TB, home string) *broker.Broker {
 		if dir, s.err = os.MkdirTemp("", "bk-kafkatest-"); s.err != nil {
 			return
 		}
-		if s.err = removeAfterUs(dir); s.err != nil {
+		if s.end, s.err = removeAfterUs(dir); s.err != nil {
 			return
 		}
 		s.p, s.err = broker.New(context.Background(), home, dir) // not the test's context: it outlives the test
@@ -134,23 +135,19 @@ func showLogOnFailure(t testing.TB, p *broker.Broker) {
 	})
 }
 
-// untilOurEnd is kept so that nothing but our end closes it.
-var untilOurEnd *os.File
-
 // removeAfterUs removes a folder when this process has ended, however it ended: the shared broker has no test whose
-// end it could wait for. The shell reads a pipe that nobody writes to and that the kernel closes with us.
-func removeAfterUs(dir string) error {
-	cmd := exec.Command("sh", "-c", `cat; sleep 1; rm -rf -- "$0"`, dir) // the second is for the broker, which dies at the same time
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}                // an interrupt from the terminal isn't for it
-	reading, writing, err := os.Pipe()
+// end it could wait for. The shell reads a pipe that nobody writes to; it ends when the file that is returned is closed.
+func removeAfterUs(dir string) (end *os.File, err error) {
+	reading, end, err := os.Pipe()
 	if err != nil {
-		return fmt.Errorf("a pipe for what removes %s: %w", dir, err)
+		return nil, fmt.Errorf("a pipe for what removes %s: %w", dir, err)
 	}
 	defer reading.Close()
-	untilOurEnd = writing
+	cmd := exec.Command("sh", "-c", `cat; sleep 1; rm -rf -- "$0"`, dir) // the second is for the broker, which dies at the same time
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}                // an interrupt from the terminal isn't for it
 	cmd.Stdin = reading
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("starting what removes %s: %w", dir, err)
+		return nil, fmt.Errorf("starting what removes %s: %w", dir, err)
 	}
-	return nil
+	return end, nil
 }
