@@ -2,12 +2,14 @@ package api
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
 
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/ledger"
+	"github.com/bkledger/bk/projections"
 )
 
 // admin is the AdminService.
@@ -23,18 +25,18 @@ func (s admin) Status(ctx context.Context, _ *connect.Request[bkv1.StatusRequest
 		Version: s.cfg.Version, Shard: int32(head.Shard), Leading: s.cfg.Journal.Leading(), Epoch: s.cfg.Journal.Epoch(), Head: head.String(),
 	}
 	for _, p := range states {
-		if p.Active.Number == 0 {
+		if p.Active.Number == 0 && p.Trouble == "" {
 			continue // not built yet
 		}
 		status := &bkv1.ProjectionStatus{
-			Name: p.Active.Projection, Version: int32(p.Active.Version), Sequence: int64(p.Active.Checkpoint.Seq),
-			Lag: lag(head, p.Active.Checkpoint.Seq), Running: p.Running, Trouble: p.Trouble,
+			Name: p.Name, Version: int32(p.Active.Version), Sequence: int64(p.Active.Checkpoint.Seq),
+			Lag: lag(head, p.Active.Checkpoint.Seq), Running: p.Running, Trouble: trouble(p),
+		}
+		if p.Active.Number == 0 {
+			status.Version = int32(p.CodeVersion)
 		}
 		if p.Building.Number != 0 {
 			status.Building = int64(p.Building.Checkpoint.Seq)
-		}
-		if p.Active.Fault != "" {
-			status.Trouble = p.Active.Fault
 		}
 		res.Projections = append(res.Projections, status)
 	}
@@ -43,6 +45,18 @@ func (s admin) Status(ctx context.Context, _ *connect.Request[bkv1.StatusRequest
 		res.Publisher = &bkv1.PublisherStatus{Sequence: int64(seq), Lag: lag(head, seq)}
 	}
 	return connect.NewResponse(res), nil
+}
+
+// trouble says what is wrong with a projection, for a person; "" if nothing.
+func trouble(p projections.Status) string {
+	var all []string
+	if p.Active.Fault != "" {
+		all = append(all, "stopped: "+p.Active.Fault)
+	}
+	if p.Trouble != "" {
+		all = append(all, "held up: "+p.Trouble)
+	}
+	return strings.Join(all, "; ")
 }
 
 // lag is how far seq is behind; what is read first may be behind what is read then.

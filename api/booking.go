@@ -19,7 +19,7 @@ type booking struct{ *Server }
 
 func (s booking) BookEntry(ctx context.Context, req *connect.Request[bkv1.BookEntryRequest]) (*connect.Response[bkv1.BookEntryResponse], error) {
 	c, rej := wire.BookEntry(req.Msg)
-	receipt, err := s.bookOne(ctx, c, rej, wire.EntryForm)
+	receipt, err := s.bookOne(ctx, req.Msg, c, rej, wire.EntryForm)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (s booking) BookEntry(ctx context.Context, req *connect.Request[bkv1.BookEn
 
 func (s booking) BookTrade(ctx context.Context, req *connect.Request[bkv1.BookTradeRequest]) (*connect.Response[bkv1.BookTradeResponse], error) {
 	c, rej := wire.BookTrade(req.Msg)
-	receipt, err := s.bookOne(ctx, c, rej, wire.TradeForm)
+	receipt, err := s.bookOne(ctx, req.Msg, c, rej, wire.TradeForm)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (s booking) BookTrade(ctx context.Context, req *connect.Request[bkv1.BookTr
 
 func (s booking) CancelTrade(ctx context.Context, req *connect.Request[bkv1.CancelTradeRequest]) (*connect.Response[bkv1.CancelTradeResponse], error) {
 	c, rej := wire.CancelTrade(req.Msg)
-	receipt, err := s.bookOne(ctx, c, rej, wire.CancelForm)
+	receipt, err := s.bookOne(ctx, req.Msg, c, rej, wire.CancelForm)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (s booking) CancelTrade(ctx context.Context, req *connect.Request[bkv1.Canc
 
 func (s booking) CorrectTrade(ctx context.Context, req *connect.Request[bkv1.CorrectTradeRequest]) (*connect.Response[bkv1.CorrectTradeResponse], error) {
 	c, rej := wire.CorrectTrade(req.Msg)
-	receipt, err := s.bookOne(ctx, c, rej, wire.CorrectForm)
+	receipt, err := s.bookOne(ctx, req.Msg, c, rej, wire.CorrectForm)
 	if err != nil {
 		return nil, err
 	}
@@ -54,16 +54,16 @@ func (s booking) CorrectTrade(ctx context.Context, req *connect.Request[bkv1.Cor
 }
 
 // bookOne books one command, unless wire refused it.
-func (s booking) bookOne(ctx context.Context, c *ledger.Command, rej *ledger.Rejection, form wire.Form) (*bkv1.Receipt, error) {
+func (s booking) bookOne(ctx context.Context, req command, c *ledger.Command, rej *ledger.Rejection, form wire.Form) (*bkv1.Receipt, error) {
 	if rej != nil {
-		return nil, form.Rename(rej)
+		return nil, s.checker.explain(req, form.Rename(rej))
 	}
 	if !s.leading() {
 		return nil, journal.ErrNotLeader
 	}
 	outcome := s.cfg.Journal.Book(ctx, []*ledger.Command{c}, journal.BookOptions{})[0]
 	if rej := ledger.AsRejection(outcome.Err); rej != nil {
-		return nil, form.Rename(rej)
+		return nil, s.checker.explain(req, form.Rename(rej))
 	}
 	if outcome.Err != nil {
 		return nil, outcome.Err

@@ -1,6 +1,6 @@
 // Package api serves bk.v1 (proto/): Connect, gRPC, gRPC-Web and plain HTTP with JSON, on one port.
 //
-// A request passes: HTTP ([NewHTTPServer]: HTTP/1.1 and HTTP/2 without TLS) → its decoding (codec.go) → the interceptor (intercept.go:
+// A request passes: HTTP ([NewHTTPServer]: HTTP/1.1 and HTTP/2, with TLS or without) → its decoding (codec.go) → the interceptor (intercept.go:
 // deadline, the rules declared in the proto files, errors, metrics) → a handler, which lets package wire convert, calls the journal or a
 // projection, and answers. Handlers hold no state; the one mechanism with an essay of its own is the booking stream (stream.go).
 //
@@ -9,19 +9,20 @@
 //   - An answer to a booking is sent after the journal acknowledged it (promise P3); nothing is acknowledged here.
 //   - Everything is bounded, by [Limits] and package ledger's limits: messages, batches, pages, streams, what is in flight on a
 //     stream, time (promise P9). What can't be served now is refused or, on streams, not read.
-//   - Every error has a code and a bk.v1.ErrorDetail with reason, field and message (promise P10), made in one place (errors.go).
+//   - Every error of a procedure has a code and a bk.v1.ErrorDetail with reason, field and message (promise P10), made in one place (errors.go).
 //     Clients see neither SQL nor stack traces; the log has the cause.
 //   - Fields are named as the caller has them: commands[7].trade.price.
 //
 // # What is checked where
 //
-// Lengths, ranges, patterns and what is needed are declared in the proto files. Single requests are checked against them before
-// anything else; where several rules are broken, the first reason of [ledger.Reasons] answers, and the first field with it. What
-// declarations can't say (real days, what each type of trade needs, amounts that fit) is checked by wire and ledger behind them.
+// Lengths, ranges, patterns and what is needed are declared in the proto files. Where several rules are broken, the first reason of
+// [ledger.Reasons] answers, and the first field with it. Reads, definitions and a batch as a whole are checked against them before
+// anything else. What declarations can't say (real days, what each type of trade needs, amounts that fit) is checked by wire and ledger
+// behind them.
 //
-// Commands of batches and streams, where microseconds count, go the other way round: wire and ledger check all that is declared, too (a
-// test holds them to it), and only a command that they refuse is checked against the declarations, to give the very same answer
-// as a single request would.
+// Commands, where microseconds count, go the other way round, single ones as those of batches and streams: wire and ledger check all
+// that is declared, too (a test holds them to it), and only a command that they refuse is checked against the declarations, so that
+// the reason that comes first answers.
 //
 // # Failure by failure
 //

@@ -21,6 +21,7 @@ type health struct{ *Server }
 
 func (s health) register(mux *http.ServeMux, options ...connect.HandlerOption) {
 	mux.Handle("/"+healthService+"/Check", connect.NewUnaryHandler("/"+healthService+"/Check", s.check, options...))
+	mux.Handle("/"+healthService+"/List", connect.NewUnaryHandler("/"+healthService+"/List", s.list, options...))
 	mux.Handle("/"+healthService+"/Watch", connect.NewServerStreamHandler("/"+healthService+"/Watch", s.watch, options...))
 }
 
@@ -45,6 +46,15 @@ func (s health) check(_ context.Context, req *connect.Request[healthv1.HealthChe
 		return nil, &codedError{connect.CodeNotFound, reasonUnknownService, "there is no such service"}
 	}
 	return connect.NewResponse(&healthv1.HealthCheckResponse{Status: status}), nil
+}
+
+// list gives how all services are.
+func (s health) list(context.Context, *connect.Request[healthv1.HealthListRequest]) (*connect.Response[healthv1.HealthListResponse], error) {
+	all := map[string]*healthv1.HealthCheckResponse{}
+	for _, service := range append(serviceNames(), "", healthService) {
+		all[service] = &healthv1.HealthCheckResponse{Status: s.status(service)}
+	}
+	return connect.NewResponse(&healthv1.HealthListResponse{Statuses: all}), nil
 }
 
 // watch sends the status now and whenever it changes.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -31,6 +32,13 @@ func NewHTTPServer(handler http.Handler, limits Limits) *http.Server {
 			WriteByteTimeout:     limits.WriteTimeout,
 		},
 	}
+}
+
+// UseTLS makes a server of [NewHTTPServer] one for TLS alone, HTTP/1.1 and HTTP/2, to be started with ServeTLS and no files.
+func UseTLS(server *http.Server, cfg *tls.Config) {
+	server.TLSConfig = cfg
+	server.Protocols.SetUnencryptedHTTP2(false)
+	server.Protocols.SetHTTP2(true)
 }
 
 // tooLong refuses a request whose announced length is beyond any message, before a byte of it is read. (What comes without a length is

@@ -62,10 +62,13 @@ func (i *interceptor) WrapStreamingHandler(next connect.StreamingHandlerFunc) co
 	}
 }
 
-// accept checks a message's form.
+// accept checks a message's form, unless its handler does.
 func (i *interceptor) accept(message any) error {
 	if err := marked(message, i.server.cfg.Limits.MessageBytes); err != nil {
 		return err
+	}
+	if explained(message) {
+		return nil
 	}
 	return i.server.checker.check(message)
 }

@@ -109,6 +109,35 @@ func TestJSONByPlainHTTP(t *testing.T) {
 	}
 }
 
+// What reaches no call is answered by status alone; error.proto names the cases.
+func TestBelowTheCalls(t *testing.T) {
+	t.Parallel()
+	b := serveEmpty(t)
+	for _, row := range []struct {
+		method, path, contentType string
+		status                    int
+	}{
+		{http.MethodPost, "/bk.v1.BookingService/Nothing", "application/json", 404},
+		{http.MethodGet, bkv1connect.BookingServiceBookTradeProcedure, "application/json", 405},
+		{http.MethodPost, bkv1connect.BookingServiceBookTradeProcedure, "text/plain", 415},
+		{http.MethodPost, bkv1connect.BookingServiceBookStreamProcedure, "application/connect+json", 505},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), row.method, b.url+row.path, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", row.contentType)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != row.status {
+			t.Errorf("%s %s as %s: %d, not %d", row.method, row.path, row.contentType, res.StatusCode, row.status)
+		}
+	}
+}
+
 func TestMalformedProtobuf(t *testing.T) {
 	t.Parallel()
 	b := serveEmpty(t)
@@ -192,6 +221,11 @@ func TestHealth(t *testing.T) {
 	}
 	_, err := check.CallUnary(t.Context(), connect.NewRequest(&healthv1.HealthCheckRequest{Service: "nobody"}))
 	refused(t, err, nothere, "unknown_service", "")
+	list := connect.NewClient[healthv1.HealthListRequest, healthv1.HealthListResponse](http2Client(), b.url+"/grpc.health.v1.Health/List", connect.WithGRPC())
+	if all, err := list.CallUnary(t.Context(), connect.NewRequest(&healthv1.HealthListRequest{})); err != nil || len(all.Msg.Statuses) != 6 ||
+		all.Msg.Statuses[bkv1connect.BookingServiceName].GetStatus() != healthv1.HealthCheckResponse_SERVING {
+		t.Errorf("list: %v, %v", all, err)
+	}
 	watch := connect.NewClient[healthv1.HealthCheckRequest, healthv1.HealthCheckResponse](http2Client(), b.url+"/grpc.health.v1.Health/Watch", connect.WithGRPC())
 	stream, err := watch.CallServerStream(t.Context(), connect.NewRequest(&healthv1.HealthCheckRequest{}))
 	if err != nil || !stream.Receive() || stream.Msg().Status != healthv1.HealthCheckResponse_SERVING {

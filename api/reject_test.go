@@ -93,6 +93,7 @@ func TestRejections(t *testing.T) {
 	}
 	size := func(n int32) *int32 { return &n }
 	long := strings.Repeat("x", 300)
+	large := map[string]string{"a": strings.Repeat("x", 66<<10)}
 	none := func(*bkv1.Trade) {}
 
 	for _, row := range []struct {
@@ -113,6 +114,21 @@ func TestRejections(t *testing.T) {
 		{"metadata too large", trade(func(r *bkv1.BookTradeRequest) { r.Metadata = map[string]string{"a": strings.Repeat("x", 64<<10)} }), invalid, "too_large", "metadata"},
 		{"metadata without a name", trade(func(r *bkv1.BookTradeRequest) { r.Metadata = map[string]string{"": "x"} }), invalid, "invalid_field", "metadata"},
 		{"too large beats missing", trade(func(r *bkv1.BookTradeRequest) { r.Key, r.Source = "", long }), invalid, "too_large", "source"},
+		{"too large metadata beat a missing entry", postings(func(r *bkv1.BookEntryRequest) { r.Metadata, r.Entry = large, nil }), invalid, "too_large", "metadata"},
+		{"too large metadata beat a missing trade", trade(func(r *bkv1.BookTradeRequest) { r.Metadata, r.Trade = large, nil }), invalid, "too_large", "metadata"},
+		{"too large metadata beat a missing target", cancel(&bkv1.CancelTradeRequest{Key: "x", Metadata: large}), invalid, "too_large", "metadata"},
+		{"too large metadata beat a bad price", trade(func(r *bkv1.BookTradeRequest) { r.Metadata, r.Trade.Price = large, "x" }), invalid, "too_large", "metadata"},
+		{"too large metadata beat an empty command", atomic(func(c *bkv1.Command) { c.Metadata, c.Command = large, nil }), invalid, "too_large", "commands[1].metadata"},
+		{"too large metadata beat no postings", atomic(func(c *bkv1.Command) {
+			c.Metadata, c.Command = large, &bkv1.Command_Entry{Entry: &bkv1.NewEntry{}}
+		}), invalid, "too_large", "commands[1].metadata"},
+		{"too large text beats large metadata, by its place", trade(func(r *bkv1.BookTradeRequest) { r.Metadata, r.Source = large, long }), invalid, "too_large", "source"},
+		{"missing beats invalid", trade(func(r *bkv1.BookTradeRequest) { r.Trade.Price, r.Trade.ExecutedAt = "x", nil }), invalid, "missing_field", "trade.executed_at"},
+		{"missing beats invalid in a batch", atomic(func(c *bkv1.Command) { c.GetTrade().Price, c.GetTrade().ExecutedAt = "x", nil }), invalid, "missing_field", "commands[1].trade.executed_at"},
+		{"invalid beats out of range", trade(func(r *bkv1.BookTradeRequest) { r.Trade.Quantity, r.Trade.Price = "1234567890123456789", "x" }), invalid, "invalid_field", "trade.price"},
+		{"missing beats the unknown", postings(func(r *bkv1.BookEntryRequest) {
+			r.Entry.Postings[0].Account, r.Entry.Postings[1].Instrument = account("firm:none"), nil
+		}), invalid, "missing_field", "entry.postings[1].instrument"},
 		// Dates.
 		{"no such day", trade(func(r *bkv1.BookTradeRequest) { r.TradeDate = 20130230 }), invalid, "invalid_field", "trade_date"},
 		{"day before 2001", trade(func(r *bkv1.BookTradeRequest) { r.TradeDate = 19991231 }), invalid, "invalid_field", "trade_date"},

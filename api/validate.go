@@ -80,11 +80,33 @@ func rejectionOf(v *protovalidate.Violation) *ledger.Rejection {
 	return &ledger.Rejection{Reason: reason, Field: field, Message: message}
 }
 
-// explain gives the answer for a message that wire or ledger refused: a broken rule that is declared answers first, so that single
-// requests and elements of batches and streams get the same.
-func (c *checker) explain(message proto.Message, refused *ledger.Rejection) *ledger.Rejection {
-	if rej := ledger.AsRejection(c.check(message)); rej != nil {
-		return rej
+// command is what commands of all forms have: single requests, and the elements of batches and streams.
+type command interface {
+	proto.Message
+	GetMetadata() map[string]string
+}
+
+// explain gives the answer for a command that wire or ledger refused. They stop at the first thing that they find wrong; what the
+// command breaks of the declared rules, and the one limit that can't be declared, come before it where [ledger.Reasons] has them so,
+// and among equals.
+func (c *checker) explain(message command, refused *ledger.Rejection) *ledger.Rejection {
+	order := ledger.Reasons()
+	first := refused
+	rank := func(rej *ledger.Rejection) int { return slices.Index(order, rej.Reason) }
+	if rej := ledger.CheckMetadata(message.GetMetadata()); rej != nil && rank(rej) < rank(first) {
+		first = rej
 	}
-	return refused
+	if rej := ledger.AsRejection(c.check(message)); rej != nil && rank(rej) <= rank(first) {
+		first = rej
+	}
+	return first
+}
+
+// explained reports whether a message is a command by itself, whose handler has its refusals explained: it is not checked before.
+func explained(message any) bool {
+	switch message.(type) {
+	case *bkv1.BookEntryRequest, *bkv1.BookTradeRequest, *bkv1.CancelTradeRequest, *bkv1.CorrectTradeRequest:
+		return true
+	}
+	return false
 }

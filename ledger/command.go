@@ -117,17 +117,8 @@ func (c *Command) normalizeEnvelope() *Rejection {
 	if rej := checkText("source", c.Source, MaxNameBytes); rej != nil {
 		return rej
 	}
-	size := 0
-	for name, value := range c.Metadata {
-		if name == "" {
-			return Reject(ReasonInvalid, "metadata", "a name is empty")
-		}
-		if !utf8.ValidString(name) || !utf8.ValidString(value) {
-			return Reject(ReasonInvalid, "metadata", "%q is not valid UTF-8", name)
-		}
-		if size += len(name) + len(value); size > MaxMetadataBytes {
-			return Reject(ReasonTooLarge, "metadata", "more than %d bytes", MaxMetadataBytes)
-		}
+	if rej := CheckMetadata(c.Metadata); rej != nil {
+		return rej
 	}
 	for _, d := range [...]struct {
 		field string
@@ -142,6 +133,26 @@ func (c *Command) normalizeEnvelope() *Rejection {
 	}
 	if c.EffectiveDate == 0 {
 		c.EffectiveDate = c.TradeDate
+	}
+	return nil
+}
+
+// CheckMetadata checks the form of a command's metadata: size first, then names and encoding. It is part of [Command.Normalize], and for
+// who must know whether they are too large before the rest of a command is there.
+func CheckMetadata(metadata map[string]string) *Rejection {
+	size := 0
+	for name, value := range metadata {
+		if size += len(name) + len(value); size > MaxMetadataBytes {
+			return Reject(ReasonTooLarge, "metadata", "more than %d bytes", MaxMetadataBytes)
+		}
+	}
+	for name, value := range metadata {
+		if name == "" {
+			return Reject(ReasonInvalid, "metadata", "a name is empty")
+		}
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return Reject(ReasonInvalid, "metadata", "%q is not valid UTF-8", name)
+		}
 	}
 	return nil
 }

@@ -12,7 +12,8 @@
 //     rows to the byte.
 //   - There is at most one active generation of a projection and shard, and at most one that is being built. A number is never used
 //     again.
-//   - A read never goes back: the generation that takes over is at least as far as the one it replaces.
+//   - A read never goes back: the generation that takes over is at least as far as the one it replaces. The one exception is a
+//     generation that is not of this journal: what it has beyond it, or instead of it, is not true.
 //   - Memory is bounded by a chunk ([Config].MaxChunkEntries, MaxChunkPostings), not by the backlog.
 //
 // # Steps of a chunk
@@ -33,7 +34,9 @@
 // A new generation is begun with tables of its own (the number is in their names), filled from entry 1 while the active one is read and
 // followed, and swapped in: one transaction locks the active checkpoint, so that it stands still, folds what it is ahead, retires it
 // and makes the new one active. Reads find the active generation and read its tables in the same snapshot, so they see the
-// one or the other. The retired tables are dropped after a grace, under a short lock_timeout, again and again until nobody reads them.
+// one or the other. If the active checkpoint is no entry of the journal (the tail that it has is gone, or the history is another one),
+// the new one takes over with all that the journal has, and both places are logged as a warning. Whether it is one is looked up in
+// what is stored: a standby's head may merely be late, and then the rebuild waits for the entries. The retired tables are dropped after a grace, under a short lock_timeout, again and again until nobody reads them.
 //
 // A generation whose version is not the code's is rebuilt when the runner starts. It is read meanwhile and not followed: nobody
 // in this process has the fold that made it. So queries must be able to read the tables of the version before theirs.
@@ -52,13 +55,14 @@
 //   - A leader that was thought dead comes back: its next chunk finds the checkpoint moved and applies nothing; its rebuild finds
 //     its generation retired ([ErrSuperseded]).
 //   - Postgres is away, restarts, fails over, or the journal can't be read: tried again for ever, with a growing pause, logged when the
-//     error changes and when it is over, seen in [Status].Trouble.
+//     error changes and when it is over, seen in [Status].Trouble and in a metric. The lag is measured on.
 //   - Postgres crashes: the last moments may be undone, rows and checkpoint together, and are folded again. A reader that had
 //     seen them and asks for at least that place waits.
 //   - The fold meets what can't be, or panics: a [Fault], in the log, in the row and in a metric; that projection stops where it is, waits
-//     that ask for more fail at once, the others go on. The next start tries again, and so does a rebuild.
+//     that ask for more fail at once, the others go on. The next start tries again, and a rebuild gives it a sound generation to go on with.
 //   - The tables are of another journal (a database restored from elsewhere): the checkpoint's hash is not the entry's, a fault. The
-//     journal is shorter than the checkpoint: held up, nothing is applied, and [Verifier] calls it a missing tail.
+//     journal is shorter than the checkpoint: held up, nothing is applied, and [Verifier] calls it a missing tail. A rebuild repairs
+//     both. What was being built from such a journal is given up.
 //   - A table is altered by hand: [Verifier] finds it; a rebuild repairs it.
 //
 // # Rejected

@@ -18,8 +18,11 @@ type Source interface {
 	Read(ctx context.Context, after uint64, limit int) ([]*ledger.Entry, error)
 	// Wait returns once there is an entry beyond after.
 	Wait(ctx context.Context, after uint64) error
-	// Head is the last entry that this process knows of.
+	// Head is the last entry that this process knows of. On a standby it may be behind the checkpoints that the leader writes.
 	Head() ledger.Token
+	// EntriesBySeq gives the entries of those sequence numbers, nil where there is none. Beyond the head it looks at what is stored,
+	// so nil says that the journal ends before, not that this process hasn't heard of the entry.
+	EntriesBySeq(ctx context.Context, seqs []uint64) ([]*ledger.Entry, error)
 }
 
 // Projection is a read model: a name, a version, a pure fold, and tables. Its values hold no state and are safe for concurrent use.
@@ -61,6 +64,23 @@ type Checkpoint struct {
 	Seq      uint64
 	Hash     [32]byte  // the entry's chain hash; zero for Seq 0
 	BookedAt time.Time // the entry's; zero for Seq 0
+}
+
+// of says whether the checkpoint is an entry of the journal; why says how it isn't.
+func (c Checkpoint) of(ctx context.Context, source Source) (yes bool, why string, err error) {
+	if c.Seq == 0 {
+		return true, "", nil
+	}
+	entries, err := source.EntriesBySeq(ctx, []uint64{c.Seq})
+	switch {
+	case err != nil:
+		return false, "", fmt.Errorf("look for entry %d: %w", c.Seq, err)
+	case len(entries) != 1 || entries[0] == nil:
+		return false, "the journal ends before it", nil
+	case entries[0].ID.Seq() != c.Seq || entries[0].Hash != c.Hash:
+		return false, "its chain hash is not that of the entry", nil
+	}
+	return true, "", nil
 }
 
 // Generation is one incarnation of a projection: a set of tables and their checkpoint.

@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"sync"
@@ -34,14 +35,16 @@ func (r *Runner) Rebuild(ctx context.Context, name string, progress Progress) er
 	if err != nil {
 		return err
 	}
-	if err = r.build(ctx, l, g, progress); err != nil && !errors.Is(err, ErrSuperseded) {
+	t := r.rebuildTrouble(l)
+	defer t.forget()
+	if err = r.build(ctx, l, g, t, progress); err != nil && !errors.Is(err, ErrSuperseded) {
 		r.giveUp(context.WithoutCancel(ctx), g, err)
 	}
 	return err
 }
 
 // upgrade replaces an active generation of another version than the code's. The caller's retries are its retries.
-func (r *Runner) upgrade(ctx context.Context, l *lane, active Generation) error {
+func (r *Runner) upgrade(ctx context.Context, l *lane, active Generation, t *trouble) error {
 	if !l.claim() {
 		select { // somebody called Rebuild, which does just that
 		case <-ctx.Done():
@@ -62,7 +65,7 @@ func (r *Runner) upgrade(ctx context.Context, l *lane, active Generation) error 
 	}
 	r.cfg.Log.Info("projection is rebuilt for another version", "projection", l.p.Name(), "generation", g.Number,
 		"from_version", active.Version, "to_version", g.Version)
-	err = r.build(ctx, l, g, nil)
+	err = r.build(ctx, l, g, t, nil)
 	if f := (*Fault)(nil); errors.As(err, &f) {
 		r.giveUp(ctx, g, err)
 	}
@@ -82,7 +85,9 @@ func (r *Runner) resume(ctx context.Context, l *lane, wg *sync.WaitGroup) error 
 	r.cfg.Log.Info("projection rebuild resumed", "projection", l.p.Name(), "generation", g.Number, "seq", g.Checkpoint.Seq)
 	wg.Go(func() {
 		defer l.release()
-		if err := r.build(ctx, l, g, nil); err != nil && ctx.Err() == nil && !errors.Is(err, ErrSuperseded) {
+		t := r.rebuildTrouble(l)
+		defer t.forget()
+		if err := r.build(ctx, l, g, t, nil); err != nil && ctx.Err() == nil && !errors.Is(err, ErrSuperseded) {
 			r.giveUp(ctx, g, err)
 		}
 	})
@@ -114,8 +119,7 @@ func (r *Runner) giveUp(ctx context.Context, g Generation, why error) {
 }
 
 // build folds the journal into a building generation and swaps it in. It retries until ctx ends.
-func (r *Runner) build(ctx context.Context, l *lane, g Generation, progress Progress) error {
-	t := r.trouble(l)
+func (r *Runner) build(ctx context.Context, l *lane, g Generation, t *trouble, progress Progress) error {
 	for {
 		err := r.fill(ctx, l, g, t, progress)
 		if err == nil {
@@ -128,7 +132,7 @@ func (r *Runner) build(ctx context.Context, l *lane, g Generation, progress Prog
 		if ctx.Err() != nil {
 			return fmt.Errorf("rebuild of projection %s: %w", l.p.Name(), errors.Join(ctx.Err(), err))
 		}
-		t.pause(ctx, err)
+		t.pause(ctx, err, nil)
 	}
 }
 
@@ -154,7 +158,9 @@ func (r *Runner) fill(ctx context.Context, l *lane, g Generation, t *trouble, pr
 		if err != nil {
 			return err
 		}
-		t.over()
+		if n > 0 {
+			t.over()
+		}
 		if progress != nil {
 			progress(w.g.Checkpoint.Seq, max(r.cfg.Source.Head().Seq, w.g.Checkpoint.Seq))
 		}
@@ -164,6 +170,7 @@ func (r *Runner) fill(ctx context.Context, l *lane, g Generation, t *trouble, pr
 		if done, err := w.swap(ctx); err != nil {
 			return err
 		} else if done {
+			t.over()
 			r.swapped(l, w.g)
 			return nil
 		}
@@ -181,6 +188,9 @@ func (r *Runner) swapped(l *lane, g Generation) {
 // swap puts the generation in the active one's place, in one transaction. The active one's checkpoint is locked meanwhile, so it
 // stands still, and what it is ahead is folded inside the transaction: a read never goes back. It gives false, with nothing
 // changed, where that is more than a chunk.
+//
+// An active generation that is not of this journal (the tail that it has is gone, or its history is another one) can't be caught
+// up with: there it is enough to have all of the journal, and reads do go back, to what is true.
 func (w *worker) swap(ctx context.Context) (done bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, w.r.cfg.ChunkTimeout)
 	defer cancel()
@@ -189,17 +199,21 @@ func (w *worker) swap(ctx context.Context) (done bool, err error) {
 		if err != nil {
 			return err
 		}
-		if found && active.Checkpoint.Seq > w.g.Checkpoint.Seq+uint64(w.r.cfg.MaxChunkEntries) {
+		target, foreign, err := w.target(ctx, active.Checkpoint)
+		if err != nil {
+			return err
+		}
+		if target > w.to.Seq+uint64(w.r.cfg.MaxChunkEntries) {
 			return nil
 		}
 		if err := tune(ctx, tx); err != nil {
 			return err
 		}
-		for found && w.to.Seq < active.Checkpoint.Seq {
-			if n, err := w.collect(ctx, int(active.Checkpoint.Seq-w.to.Seq)); err != nil {
+		for w.to.Seq < target {
+			if n, err := w.collect(ctx, int(target-w.to.Seq)); err != nil {
 				return err
 			} else if n == 0 {
-				return fmt.Errorf("the active generation is at %d, the journal ends at %d", active.Checkpoint.Seq, w.to.Seq)
+				return fmt.Errorf("the journal gives no entry after %d, %d is needed", w.to.Seq, target)
 			}
 			if err := w.store(ctx, tx); err != nil {
 				return err
@@ -207,6 +221,12 @@ func (w *worker) swap(ctx context.Context) (done bool, err error) {
 			w.g.Checkpoint = w.to
 		}
 		if found {
+			if foreign != "" {
+				w.r.cfg.Log.Warn("projection generation is not of this journal, what was rebuilt from the journal takes its place",
+					"projection", w.p.Name(), "why", foreign,
+					"generation", active.Number, "seq", active.Checkpoint.Seq, "hash", hex.EncodeToString(active.Checkpoint.Hash[:]),
+					"new_generation", w.g.Number, "new_seq", w.to.Seq, "new_hash", hex.EncodeToString(w.to.Hash[:]))
+			}
 			if err := setState(ctx, tx, active, Retired, false); err != nil {
 				return err
 			}
@@ -218,4 +238,21 @@ func (w *worker) swap(ctx context.Context) (done bool, err error) {
 		return false, fmt.Errorf("swap generation %d of projection %s in: %w", w.g.Number, w.g.Projection, err)
 	}
 	return done, nil
+}
+
+// target is how far the generation must be to take the place of the active one, whose checkpoint is at; foreign says why that is
+// not of this journal, where it isn't.
+func (w *worker) target(ctx context.Context, at Checkpoint) (seq uint64, foreign string, err error) {
+	head := max(w.r.cfg.Source.Head().Seq, w.to.Seq)
+	sound, why, err := at.of(ctx, w.r.cfg.Source)
+	switch {
+	case err != nil:
+		return 0, "", err
+	case !sound:
+		return head, why, nil
+	case at.Seq > head:
+		// A standby hears of entries later than the leader folds them.
+		return 0, "", fmt.Errorf("the active generation is at %d, this process knows the journal up to %d so far", at.Seq, head)
+	}
+	return at.Seq, "", nil
 }

@@ -73,6 +73,7 @@ func (r *Runner) Run(ctx context.Context) error {
 
 // drive keeps one projection going: errors are retried for ever, a fault stops it until a rebuild gives it a sound generation.
 func (r *Runner) drive(ctx context.Context, l *lane, wg *sync.WaitGroup) {
+	l.progress.take()
 	defer l.progress.leave()
 	t := r.trouble(l)
 	for ctx.Err() == nil {
@@ -84,7 +85,7 @@ func (r *Runner) drive(ctx context.Context, l *lane, wg *sync.WaitGroup) {
 			r.stop(ctx, l, f, t)
 			continue
 		}
-		t.pause(ctx, err)
+		t.pause(ctx, err, l.kick)
 	}
 }
 
@@ -98,10 +99,11 @@ func (r *Runner) follow(ctx context.Context, l *lane, t *trouble, wg *sync.WaitG
 		_, err := r.begin(ctx, l.p, Active)
 		return err
 	}
+	l.progress.see(active.Checkpoint)
 	if active.Version != l.p.Version() {
 		// Nobody here has the fold that made it: it stays as it is, and is read, until the new one is there.
 		l.progress.enter(active.Checkpoint)
-		return r.upgrade(ctx, l, active)
+		return r.upgrade(ctx, l, active, t)
 	}
 	if err := r.resume(ctx, l, wg); err != nil {
 		return err
@@ -131,23 +133,36 @@ func (r *Runner) follow(ctx context.Context, l *lane, t *trouble, wg *sync.WaitG
 	}
 }
 
-// stop makes a fault known and waits until there is another generation, or ctx ends.
+// stop makes a fault known and waits until there is another generation, of this process or of another one, or ctx ends.
 func (r *Runner) stop(ctx context.Context, l *lane, f *Fault, t *trouble) {
 	r.cfg.Log.Error("projection stopped", "projection", f.Projection, "shard", f.Shard, "seq", f.Seq, "what", f.What)
 	l.progress.stop(f)
+	var stopped int64
 	for ctx.Err() == nil {
 		active, found, err := inState(ctx, r.cfg.Pool, l.p.Name(), r.cfg.Shard, Active, "")
 		if err == nil && found {
 			err = r.recordFault(ctx, active, f)
 		}
 		if err == nil {
+			stopped = active.Number
 			break
 		}
-		t.pause(ctx, err)
+		t.pause(ctx, err, nil)
 	}
-	select {
-	case <-ctx.Done():
-	case <-l.kick:
+	t.forget()
+	tick := time.NewTicker(max(r.cfg.MaxBackoff, minBackoff))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.kick:
+			return
+		case <-tick.C:
+			if active, _, err := inState(ctx, r.cfg.Pool, l.p.Name(), r.cfg.Shard, Active, ""); err == nil && active.Number != stopped {
+				return
+			}
+		}
 	}
 }
 
@@ -183,20 +198,30 @@ func (r *Runner) sweepAll(ctx context.Context, l *lane) {
 type trouble struct {
 	r     *Runner
 	l     *lane
+	what  string
+	note  func(text string) // for Status and metrics
 	last  string
 	delay time.Duration
 }
 
-func (r *Runner) trouble(l *lane) *trouble { return &trouble{r: r, l: l} }
+func (r *Runner) trouble(l *lane) *trouble {
+	return &trouble{r: r, l: l, what: "projection", note: l.progress.setTrouble}
+}
 
-func (t *trouble) pause(ctx context.Context, err error) {
+// rebuildTrouble is that of a rebuild beside the following: the one going on doesn't mean that the other does.
+func (r *Runner) rebuildTrouble(l *lane) *trouble {
+	return &trouble{r: r, l: l, what: "projection rebuild", note: l.progress.setRebuildTrouble}
+}
+
+// pause waits longer each time, or until wake, which may be nil, has a value.
+func (t *trouble) pause(ctx context.Context, err error, wake <-chan struct{}) {
 	if ctx.Err() != nil {
 		return
 	}
 	if text := err.Error(); text != t.last {
 		t.last = text
-		t.l.progress.setTrouble(text)
-		t.r.cfg.Log.Warn("projection is held up, trying again", "projection", t.l.p.Name(), "error", err)
+		t.note(text)
+		t.r.cfg.Log.Warn(t.what+" is held up, trying again", "projection", t.l.p.Name(), "error", err)
 	}
 	t.delay = min(max(2*t.delay, minBackoff), max(t.r.cfg.MaxBackoff, minBackoff))
 	timer := time.NewTimer(t.delay)
@@ -204,6 +229,7 @@ func (t *trouble) pause(ctx context.Context, err error) {
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
+	case <-wake:
 	}
 }
 
@@ -211,7 +237,12 @@ func (t *trouble) over() {
 	if t.last == "" {
 		return
 	}
-	t.r.cfg.Log.Info("projection goes on", "projection", t.l.p.Name())
-	t.l.progress.setTrouble("")
+	t.r.cfg.Log.Info(t.what+" goes on", "projection", t.l.p.Name())
+	t.forget()
+}
+
+// forget ends the trouble without a word: what had it is over.
+func (t *trouble) forget() {
+	t.note("")
 	t.last, t.delay = "", 0
 }

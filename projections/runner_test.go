@@ -177,6 +177,7 @@ func TestFault(t *testing.T) {
 	all := foldtest.Trades(rand.New(rand.NewPCG(6, 6)), 20, 5, 2, false)
 	sound := all[10].Postings[0]
 	all[10].Postings[0].Quantity = ledger.AmountOf(1_000_000)
+	all[7].BookedAt = all[7].BookedAt.Add(-2 * time.Hour) // the last one that is stored: a quiet time is no lag
 	j.Append(all...)
 	reg := prometheus.NewRegistry()
 	r := newRunner(t, pool, j, func(c *projections.Config) { c.Log, c.Metrics, c.MaxChunkEntries = nil, reg, 4 })
@@ -197,12 +198,30 @@ func TestFault(t *testing.T) {
 		status[1].Active.Fault != "" || !status[1].Running {
 		t.Fatalf("status %+v, %v", status, err)
 	}
-	for name, want := range map[string][2]float64{"bk_projection_stopped": {1, 0}, "bk_projection_lag_entries": {12, 0}} {
+	if status[0].Running || status[0].Name != balances.Name {
+		t.Errorf("status %+v", status[0])
+	}
+	for name, want := range map[string][2]float64{
+		"bk_projection_stopped": {1, 0}, "bk_projection_held_up": {0, 0}, "bk_projection_lag_entries": {12, 0},
+	} {
 		if got := gauges(t, reg, name); got != want {
 			t.Errorf("%s of balances and statement: %v, should be %v", name, got, want)
 		}
 	}
+	age := time.Since(all[8].BookedAt).Seconds()
+	if got := gauges(t, reg, "bk_projection_lag_seconds"); got[0] < age || got[0] > age+patience.Seconds() || got[1] != 0 {
+		t.Errorf("lag in seconds: %v, the oldest entry that is not stored was booked %f s ago", got, age)
+	}
 	stop()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if name := f.GetName(); name == "bk_projection_lag_entries" || name == "bk_projection_stopped" {
+			t.Errorf("after the run there is still %s", name)
+		}
+	}
 
 	all[10].Postings[0] = sound // stands for a release that knows what to do with it
 	r = newRunner(t, pool, j, nil)

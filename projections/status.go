@@ -9,11 +9,12 @@ import (
 
 // Status is how a projection stands.
 type Status struct {
+	Name        string
 	Active      Generation // zero Number while there is none
 	Building    Generation // zero Number unless a rebuild is under way, in any process
 	CodeVersion int        // of this process; another than Active.Version means that a rebuild is due
-	Running     bool       // by this process
-	Trouble     string     // what holds this process's runner up at the moment, "" if nothing
+	Running     bool       // by this process, though it may be held up; false where a fault stopped it
+	Trouble     string     // what holds this process's runner or rebuild up at the moment, "" if nothing; a fault is in Active.Fault
 }
 
 // Status gives how each configured projection stands, in the order of the configuration.
@@ -30,9 +31,9 @@ func (r *Runner) Status(ctx context.Context) ([]Status, error) {
 	all := make([]Status, len(r.lanes))
 	for i, l := range r.lanes {
 		s := &all[i]
-		s.CodeVersion = l.p.Version()
+		s.Name, s.CodeVersion = l.p.Name(), l.p.Version()
 		l.progress.mu.Lock()
-		s.Running, s.Trouble = l.progress.running, l.progress.trouble
+		s.Running, s.Trouble = l.progress.driven && l.progress.fault == nil, l.progress.heldUp()
 		l.progress.mu.Unlock()
 		for _, g := range generations {
 			switch {

@@ -14,10 +14,13 @@ import (
 // progress is how far this process has taken a projection, while it runs it.
 type progress struct {
 	mu      sync.Mutex
-	running bool
+	driven  bool // the runner has it in hand, whether it goes on or not
+	running bool // at is how far it is, and moves
 	at      Checkpoint
+	oldest  Checkpoint // the first entry after at, if it was looked for; see metrics
 	fault   *Fault
-	trouble string
+	trouble string        // of following
+	rebuild string        // trouble of a rebuild beside
 	changed chan struct{} // closed and replaced at each change
 	wanted  chan struct{} // has a value when a read waits for more than is stored
 }
@@ -52,8 +55,16 @@ func (p *progress) change(do func()) {
 func (p *progress) enter(at Checkpoint) {
 	p.change(func() { p.running, p.at, p.fault = true, at, nil })
 }
-func (p *progress) leave()        { p.change(func() { p.running = false }) }
+func (p *progress) leave() {
+	p.change(func() { p.driven, p.running, p.fault, p.trouble = false, false, nil, "" })
+}
 func (p *progress) stop(f *Fault) { p.change(func() { p.running, p.fault = false, f }) }
+
+// take notes that the runner has the projection in hand.
+func (p *progress) take() { p.change(func() { p.driven = true }) }
+
+// see notes where the active generation is, before it is known whether it can be gone on with.
+func (p *progress) see(at Checkpoint) { p.change(func() { p.at, p.fault = at, nil }) }
 
 func (p *progress) setTrouble(text string) {
 	p.mu.Lock()
@@ -61,10 +72,27 @@ func (p *progress) setTrouble(text string) {
 	p.trouble = text
 }
 
-func (p *progress) look() (at Checkpoint, running bool, fault *Fault, changed <-chan struct{}) {
+func (p *progress) setRebuildTrouble(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.at, p.running, p.fault, p.changed
+	p.rebuild = text
+}
+
+// heldUp says what holds the projection or its rebuild up; "" if nothing. The caller has the lock.
+func (p *progress) heldUp() string {
+	switch {
+	case p.rebuild == "":
+		return p.trouble
+	case p.trouble == "":
+		return "its rebuild: " + p.rebuild
+	}
+	return p.trouble + "; its rebuild: " + p.rebuild
+}
+
+func (p *progress) look() (at Checkpoint, running bool, changed <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at, p.running, p.changed
 }
 
 // WaitFor returns once the projection's active generation has the entry seq. Where this process runs it, it waits for its own
@@ -78,7 +106,7 @@ func (r *Runner) WaitFor(ctx context.Context, name string, seq uint64) error {
 	var have uint64
 	var trouble error // the last failure to look
 	for {
-		at, running, _, changed := l.progress.look()
+		at, running, changed := l.progress.look()
 		var poll <-chan time.Time
 		if running {
 			have = at.Seq

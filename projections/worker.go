@@ -54,6 +54,14 @@ func (w *worker) compareJournal(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("read entry %d: %w", at.Seq, err)
+	case len(last) == 0 && w.g.State == Building:
+		// Nobody reads it, so nothing is lost by giving it up, unless it is only this process that is behind.
+		if sound, why, err := at.of(ctx, w.r.cfg.Source); err != nil {
+			return err
+		} else if !sound {
+			return w.fault(at.Seq, fmt.Errorf("the checkpoint is not of this journal: %s", why))
+		}
+		fallthrough
 	case len(last) == 0:
 		return fmt.Errorf("the checkpoint of projection %s, %d, is beyond the journal's head %d", w.p.Name(), at.Seq, w.r.cfg.Source.Head().Seq)
 	case last[0].ID.Seq() != at.Seq || last[0].Hash != at.Hash:

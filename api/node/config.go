@@ -33,6 +33,8 @@ type Config struct {
 
 	// Brokers are Kafka's bootstrap addresses, host:port. Without any nothing is published.
 	Brokers []string
+	// Kafka is how they are reached: TLS, SASL.
+	Kafka KafkaAccess
 	// EventsTopic and CheckpointsTopic, Partitions, ReplicationFactor, MinInsync: see [publisher.Config].
 	EventsTopic, CheckpointsTopic string
 	Partitions                    int
@@ -45,6 +47,9 @@ type Config struct {
 	// Listen is the API's address, MetricsListen that of metrics and health. Port 0 takes a free one. Defaults: 127.0.0.1:7070 and
 	// 127.0.0.1:7071.
 	Listen, MetricsListen string
+	// TLSCert and TLSKey, both or none, are files with the API's certificate (with what leads to the authority behind it) and key, in PEM.
+	// With them the API speaks TLS only; metrics and health don't. They are read when the node starts.
+	TLSCert, TLSKey string
 	// Pprof adds Go's profiles to the metrics listener.
 	Pprof bool
 
@@ -113,6 +118,8 @@ func (c Config) Validate() error {
 	} else if _, err := pgx.ParseConfig(c.Postgres); err != nil {
 		check(false, "Postgres", "%v", err) // pgx leaves the password out
 	}
+	_, insecure := c.secure()
+	all = append(all, insecure...)
 	for i, b := range c.Brokers {
 		check(checkAddress(b, 1) == nil, "Brokers", "%d: %v", i, checkAddress(b, 1))
 	}

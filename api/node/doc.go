@@ -26,6 +26,7 @@
 // # Failure by failure
 //
 //   - Kafka is away, at the start or later: the node books, the publisher keeps trying and goes on where the stream ends.
+//   - Kafka doesn't let the node in (certificate, password): the same, and the log and /readyz say why.
 //   - The publisher finds that the stream is not this journal's, or has lost events (ErrDiverged, ErrLost), or an entry that can't be
 //     published: publishing halts until the process is started again, with an error in the log and bk_publisher_halted at 1. Booking goes
 //     on. With [Config].Republish, which is for streams that nobody but this node's owner reads, the topics are made anew instead.
@@ -43,6 +44,7 @@
 // # File map
 //
 //	config.go    Config
+//	secure.go    TLS and passwords
 //	node.go      Run: the start and the end
 //	postgres.go  waiting for Postgres, migrations, opening the journal
 //	term.go      what runs while the node leads; the publisher's ends

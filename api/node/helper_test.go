@@ -249,10 +249,10 @@ func (c *caller) verified(t *testing.T) map[string]*bkv1.VerifyFinding {
 }
 
 // awaitEvent consumes the events until there is one of the key.
-func awaitEvent(t *testing.T, broker, key string) *bkv1.Entry {
+func awaitEvent(t *testing.T, broker, key string, access ...kgo.Opt) *bkv1.Entry {
 	t.Helper()
-	consumer, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.ConsumeTopics("bk.events.v1"),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	consumer, err := kgo.NewClient(append(access, kgo.SeedBrokers(broker), kgo.ConsumeTopics("bk.events.v1"),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,7 @@ type Addresses struct{ API, Metrics string }
 type node struct {
 	halts
 	cfg      Config
+	secured  secured
 	log      *slog.Logger
 	registry *prometheus.Registry
 	phase    atomic.Pointer[phase]
@@ -52,7 +53,11 @@ func Run(ctx context.Context, cfg Config, ready func(Addresses)) error {
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
-	n := &node{cfg: cfg, log: cfg.Log, registry: prometheus.NewRegistry()}
+	secured, wrong := cfg.secure()
+	if len(wrong) > 0 { // what was right a moment ago
+		return fmt.Errorf("configuration: %w", errors.Join(wrong...))
+	}
+	n := &node{cfg: cfg, secured: secured, log: cfg.Log, registry: prometheus.NewRegistry()}
 	n.haltedGauge = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "bk_publisher_halted", Help: "1 once the publisher has stopped for good: a person must look. The log has the cause.",
 	})
@@ -78,11 +83,15 @@ func Run(ctx context.Context, cfg Config, ready func(Addresses)) error {
 		metrics: &http.Server{Handler: n.operations(), ReadHeaderTimeout: headerTimeout},
 		failed:  make(chan error, 2),
 	}
+	servers.api.ErrorLog = slog.NewLogLogger(n.log.Handler(), slog.LevelWarn) // connections that fail before a call, TLS handshakes mostly
+	if n.secured.api != nil {
+		api.UseTLS(servers.api, n.secured.api)
+	}
 	go servers.serve(servers.metrics, metricsListener, "metrics")
 	go servers.serve(servers.api, apiListener, "API")
 	defer servers.metrics.Close()
 	defer servers.api.Close()
-	n.log.Info("listening", "api", at.API, "metrics", at.Metrics)
+	n.log.Info("listening", "api", at.API, "tls", n.secured.api != nil, "metrics", at.Metrics)
 
 	if err := n.assemble(ctx); err != nil {
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
@@ -126,7 +135,11 @@ func (n *node) assemble(ctx context.Context) (err error) {
 	if len(n.cfg.Brokers) == 0 {
 		n.log.Warn("no Kafka brokers are given: nothing is published")
 	} else {
+		if n.secured.kafka.Mechanism == publisher.Plain && n.secured.kafka.TLS == nil {
+			n.log.Warn("the password goes to Kafka in plain text: plain without TLS")
+		}
 		publishes := n.cfg.publisher()
+		publishes.Access = n.secured.kafka
 		publishes.Journal, publishes.Directory, publishes.Encode, publishes.Metrics = n.journal, n.journal.Directory(), encodeEvent, n.registry
 		if n.publisher, err = publisher.New(publishes); err != nil {
 			return err
@@ -223,7 +236,11 @@ type servers struct {
 }
 
 func (s *servers) serve(server *http.Server, listener net.Listener, name string) {
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	serve := server.Serve
+	if server.TLSConfig != nil {
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
+	if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		s.failed <- fmt.Errorf("serve the %s on %s: %w", name, listener.Addr(), err)
 	}
 }

@@ -30,9 +30,29 @@ func held(t *testing.T, validator protovalidate.Validator, c *bkv1.Command) {
 	if !accepted(c) {
 		return
 	}
-	if err := validator.Validate(c); err != nil {
-		t.Errorf("accepted, and yet: %v\n%v", err, c)
+	for _, m := range []proto.Message{c, single(c)} {
+		if err := validator.Validate(m); err != nil {
+			t.Errorf("accepted, and yet: %v\n%v", err, m)
+		}
 	}
+}
+
+// single gives a command as a request of its own; events have none and stay.
+func single(c *bkv1.Command) proto.Message {
+	switch of := c.Command.(type) {
+	case *bkv1.Command_Trade:
+		return &bkv1.BookTradeRequest{Key: c.Key, Source: c.Source, Metadata: c.Metadata, TradeDate: c.TradeDate, SettleDate: c.SettleDate,
+			EffectiveDate: c.EffectiveDate, Replaces: c.Replaces, Trade: of.Trade}
+	case *bkv1.Command_Entry:
+		return &bkv1.BookEntryRequest{Key: c.Key, Source: c.Source, Metadata: c.Metadata, TradeDate: c.TradeDate, SettleDate: c.SettleDate,
+			EffectiveDate: c.EffectiveDate, Entry: of.Entry}
+	case *bkv1.Command_Cancel:
+		return &bkv1.CancelTradeRequest{Key: c.Key, Source: c.Source, Metadata: c.Metadata, Target: of.Cancel.GetTarget()}
+	case *bkv1.Command_Correct:
+		return &bkv1.CorrectTradeRequest{Key: c.Key, Source: c.Source, Metadata: c.Metadata, TradeDate: c.TradeDate, SettleDate: c.SettleDate,
+			EffectiveDate: c.EffectiveDate, Target: of.Correct.GetTarget(), Trade: of.Correct.GetTrade()}
+	}
+	return c
 }
 
 func newValidator(t testing.TB) protovalidate.Validator {

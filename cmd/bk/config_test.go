@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,6 +112,53 @@ journal:
 	}
 }
 
+// The password is told to nobody: not by --help, not by an error about what stands beside it.
+func TestSecurityFaultsAllAtOnce(t *testing.T) {
+	t.Parallel()
+	file := writeConfig(t, "no certificate")
+	empty := writeConfig(t, "\n")
+	for _, row := range []struct {
+		args, want []string
+	}{
+		{[]string{"--kafka-tls-ca=" + file, "--kafka-tls-cert=" + file}, []string{
+			"--kafka-tls-ca: is for TLS, which is not on", "--kafka-tls-ca: " + file + " has no certificate in PEM",
+			"--kafka-tls-cert: is for TLS, which is not on", "--kafka-tls-key (or BK_KAFKA_TLS_KEY, or kafka.tls-key in the file): needed with the certificate",
+		}},
+		{[]string{"--kafka-tls", "--kafka-tls-ca=/nowhere", "--kafka-tls-cert=" + file, "--kafka-tls-key=" + file}, []string{
+			"--kafka-tls-ca: open /nowhere: no such file", "--kafka-tls-cert: " + file + " with the key " + file + ": tls: ",
+		}},
+		{[]string{"--kafka-sasl=scram-sha-256"}, []string{"kafka.user in the file): needed for SASL", "kafka.password in the file): needed for SASL"}},
+		{[]string{"--kafka-sasl=kerberos", "--kafka-user=bk", "--kafka-password=geheim", "--kafka-password-file=/nowhere"}, []string{
+			`--kafka-sasl: "kerberos" is none of plain, scram-sha-256, scram-sha-512`, "--kafka-password-file: the password is given, too",
+			"--kafka-password-file: open /nowhere: no such file",
+		}},
+		{[]string{"--kafka-sasl=plain", "--kafka-user=bk", "--kafka-password-file=" + empty}, []string{"--kafka-password-file: " + empty + " is empty"}},
+		{[]string{"--kafka-user=bk", "--kafka-password=geheim"}, []string{"--kafka-user: is for SASL", "--kafka-password: is for SASL"}},
+		{[]string{"--tls-key=/nowhere"}, []string{"--tls-cert (or BK_TLS_CERT, or tls-cert in the file): needed with the key", "--tls-key: open /nowhere"}},
+	} {
+		s, err := parseServe(t, nil, append(row.args, "--postgres=postgres://x")...)
+		if err == nil {
+			t.Errorf("%v: accepted", row.args)
+			continue
+		}
+		for _, want := range row.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%v: no %q in:\n%v", row.args, want, err)
+			}
+		}
+		if n := strings.Count(err.Error(), "\n"); n != len(row.want) {
+			t.Errorf("%v: %d lines, not %d:\n%v", row.args, n, len(row.want), err)
+		}
+		if text := fmt.Sprintf("%v %+v %#v", err, s.node.Kafka, s.node.Kafka); strings.Contains(text, "geheim") {
+			t.Errorf("the password is shown: %s", text)
+		}
+	}
+	s, err := parseServe(t, map[string]string{"BK_KAFKA_PASSWORD": "geheim"}, "--postgres=postgres://x", "--kafka-sasl=plain", "--kafka-user=bk")
+	if err != nil || s.node.Kafka.Password != "geheim" {
+		t.Errorf("from the environment: %v", err)
+	}
+}
+
 func TestConfigFileFaults(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{"no YAML": "postgres: [", "no map": "- a\n- b\n", "a key twice": "listen: a:1\nlisten: b:2\n"} {
@@ -137,10 +185,11 @@ func TestEveryFieldHasASetting(t *testing.T) {
 	}
 	bad := node.Config{
 		Brokers: []string{"x"}, EventsTopic: "t", CheckpointsTopic: "t", Partitions: -1, ReplicationFactor: -2, MinInsync: -1, Listen: "x", MetricsListen: "x",
+		Kafka: node.KafkaAccess{CA: "/nowhere", Cert: "x", SASL: "kerberos", Password: "s", PasswordFile: "/nowhere"}, TLSKey: "/nowhere",
 		Shard: -1, MaxInFlight: -1, MaxBatch: -1, Connections: -1, PoolConnections: 1, Lease: 1, AppendTimeout: 1, StandbyAfter: -1, Grace: -1,
 	}
 	violations := node.Violations(bad.Validate())
-	if len(violations) < 16 {
+	if len(violations) < 26 {
 		t.Errorf("%d violations: %v", len(violations), violations)
 	}
 	for _, v := range violations {
@@ -163,7 +212,11 @@ func TestServeWithoutPostgresIsUsage(t *testing.T) {
 func TestReadyFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ready.json")
-	e := endpointsOf(node.Addresses{API: "[::]:7070", Metrics: "127.0.0.1:7071"}, "postgres://p", "k:9092")
+	at := node.Addresses{API: "[::]:7070", Metrics: "127.0.0.1:7071"}
+	if e := endpointsOf(at, true, "", ""); e.Connect != "https://127.0.0.1:7070" || e.Metrics != "http://127.0.0.1:7071" {
+		t.Errorf("with TLS: %+v", e)
+	}
+	e := endpointsOf(at, false, "postgres://p", "k:9092")
 	for range 2 { // the second replaces the first
 		if err := writeReadyFile(path, e); err != nil {
 			t.Fatal(err)

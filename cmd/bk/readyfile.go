@@ -21,16 +21,20 @@ type endpoints struct {
 }
 
 // urlOf makes a URL of a listener's address; one that listens everywhere is reached on this machine.
-func urlOf(address string) string {
+func urlOf(scheme, address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
 		address = net.JoinHostPort("127.0.0.1", port)
 	}
-	return "http://" + address
+	return scheme + "://" + address
 }
 
-func endpointsOf(at node.Addresses, postgres, kafka string) endpoints {
-	return endpoints{Connect: urlOf(at.API), Postgres: postgres, Kafka: kafka, Metrics: urlOf(at.Metrics)}
+func endpointsOf(at node.Addresses, tls bool, postgres, kafka string) endpoints {
+	scheme := "http"
+	if tls {
+		scheme = "https"
+	}
+	return endpoints{Connect: urlOf(scheme, at.API), Postgres: postgres, Kafka: kafka, Metrics: urlOf("http", at.Metrics)}
 }
 
 // writeReadyFile writes the file as a whole or not at all, readable by its owner only, since it holds a password.

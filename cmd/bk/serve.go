@@ -28,6 +28,9 @@ type server struct {
 var fields = map[string]string{
 	"Postgres": "postgres", "Brokers": "kafka.brokers", "EventsTopic": "kafka.events-topic", "CheckpointsTopic": "kafka.checkpoints-topic",
 	"Partitions": "kafka.partitions", "ReplicationFactor": "kafka.replication-factor", "MinInsync": "kafka.min-insync",
+	"Kafka.TLS": "kafka.tls", "Kafka.CA": "kafka.tls-ca", "Kafka.Cert": "kafka.tls-cert", "Kafka.Key": "kafka.tls-key",
+	"Kafka.SASL": "kafka.sasl", "Kafka.User": "kafka.user", "Kafka.Password": "kafka.password", "Kafka.PasswordFile": "kafka.password-file",
+	"TLSCert": "tls-cert", "TLSKey": "tls-key",
 	"Listen": "listen", "MetricsListen": "metrics-listen", "Shard": "shard",
 	"MaxInFlight": "journal.max-in-flight", "MaxBatch": "journal.max-batch", "Connections": "journal.connections",
 	"PoolConnections": "journal.pool-connections", "Lease": "journal.lease", "AppendTimeout": "journal.append-timeout",
@@ -62,12 +65,22 @@ func (s *server) bind(cmd *cobra.Command) {
 	s.text(cmd, &n.Postgres, "postgres", "", "DSN of the ledger's database")
 	s.flag(cmd, &n.Migrate, "migrate", "bring the database's schema up to date first")
 	s.list(cmd, &n.Brokers, "kafka.brokers", "Kafka's bootstrap addresses; none: nothing is published")
+	s.flag(cmd, &n.Kafka.TLS, "kafka.tls", "TLS to Kafka")
+	s.text(cmd, &n.Kafka.CA, "kafka.tls-ca", "", "file with the authorities of the brokers' certificates (the system's)")
+	s.text(cmd, &n.Kafka.Cert, "kafka.tls-cert", "", "file with our certificate, if Kafka asks for one")
+	s.text(cmd, &n.Kafka.Key, "kafka.tls-key", "", "file with its key")
+	s.text(cmd, &n.Kafka.SASL, "kafka.sasl", "", "plain, scram-sha-256 or scram-sha-512 (no SASL)")
+	s.text(cmd, &n.Kafka.User, "kafka.user", "", "user of SASL")
+	s.text(cmd, (*string)(&n.Kafka.Password), "kafka.password", "", "the user's password; better from a file or the environment, since flags can be seen")
+	s.text(cmd, &n.Kafka.PasswordFile, "kafka.password-file", "", "file with the password")
 	s.text(cmd, &n.EventsTopic, "kafka.events-topic", "", "topic of the events (bk.events.v1)")
 	s.text(cmd, &n.CheckpointsTopic, "kafka.checkpoints-topic", "", "topic of the publisher's checkpoints (bk.checkpoints.v1)")
 	s.number(cmd, &n.Partitions, "kafka.partitions", "partitions of a new events topic, for ever (8)")
 	s.number(cmd, &n.ReplicationFactor, "kafka.replication-factor", "replicas of new topics (the broker's default)")
 	s.number(cmd, &n.MinInsync, "kafka.min-insync", "min.insync.replicas of new topics (the broker's default)")
 	s.text(cmd, &n.Listen, "listen", node.DefaultListen, "address of the API; port 0 takes a free one")
+	s.text(cmd, &n.TLSCert, "tls-cert", "", "file with the API's certificate; without one the API has no TLS")
+	s.text(cmd, &n.TLSKey, "tls-key", "", "file with its key")
 	s.text(cmd, &n.MetricsListen, "metrics-listen", node.DefaultMetricsListen, "address of metrics and health")
 	s.flag(cmd, &n.Pprof, "pprof", "Go profiles on the metrics address")
 	s.number(cmd, &n.Shard, "shard", "number of the journal that is served (0)")
@@ -119,7 +132,7 @@ func serveNode(ctx context.Context, cfg node.Config, log *slog.Logger, readyFile
 		defer func() { err = errors.Join(err, removeReadyFile(readyFile)) }()
 	}
 	err = node.Run(ctx, cfg, func(at node.Addresses) {
-		e := endpointsOf(at, cfg.Postgres, kafka)
+		e := endpointsOf(at, cfg.TLSCert != "", cfg.Postgres, kafka)
 		if readyFile != "" {
 			if err := writeReadyFile(readyFile, e); err != nil {
 				log.Error("can't say that the server serves", "error", err)

@@ -49,12 +49,16 @@ func (a *app) status(ctx context.Context, server *remote, out *output) error {
 	if s.Leading {
 		role = "leads"
 	}
+	epoch := "none" // a standby has no term
+	if s.Epoch != 0 {
+		epoch = strconv.FormatInt(s.Epoch, 10)
+	}
 	rows := [][2]string{
 		{"version", s.Version}, {"shard", strconv.Itoa(int(s.Shard))}, {"role", role},
-		{"epoch", strconv.FormatInt(s.Epoch, 10)}, {"head", s.Head},
+		{"epoch", epoch}, {"head", s.Head},
 	}
 	for _, p := range s.Projections {
-		rows = append(rows, [2]string{fmt.Sprintf("projection %s v%d", p.Name, p.Version), standing(p.Sequence, p.Lag)})
+		rows = append(rows, [2]string{fmt.Sprintf("projection %s v%d", p.Name, p.Version), projection(p)})
 	}
 	if p := s.Publisher; p != nil {
 		rows = append(rows, [2]string{"publisher", standing(p.Sequence, p.Lag)})
@@ -65,6 +69,21 @@ func (a *app) status(ctx context.Context, server *remote, out *output) error {
 		}
 	}
 	return l.end()
+}
+
+// projection says how a projection stands: where, whether it runs here, how far its rebuild is, and what is wrong.
+func projection(p *bkv1.ProjectionStatus) string {
+	text := standing(p.Sequence, p.Lag)
+	if p.Running {
+		text += ", running"
+	}
+	if p.Building > 0 {
+		text += ", rebuild at " + grouped(p.Building)
+	}
+	if p.Trouble != "" {
+		text += "\n" + p.Trouble
+	}
+	return text
 }
 
 // standing says how far a follower of the journal is.

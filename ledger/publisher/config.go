@@ -41,7 +41,9 @@ type Config struct {
 
 	// Brokers are Kafka's bootstrap addresses, host:port. Needed.
 	Brokers []string
-	// Kafka is added to the options of every client: TLS, SASL, dialer.
+	// Access is how they are reached: TLS, SASL.
+	Access Access
+	// Kafka is added to the options of every client.
 	Kafka []kgo.Opt
 
 	// Events and Checkpoints are the topics.
@@ -129,6 +131,8 @@ func (c Config) Validate() error {
 	check(c.Directory != nil, "directory: needed")
 	check(c.Encode != nil, "encode: needed")
 	check(len(c.Brokers) > 0, "brokers: at least one address is needed")
+	check(c.Access.Mechanism == "" || c.Access.mechanism() != nil, "access: %q is no mechanism of SASL that is known here", c.Access.Mechanism)
+	check(c.Access.Mechanism == "" || c.Access.User != "" && c.Access.Password != "", "access: SASL needs a user and a password")
 	check(c.Events != c.Checkpoints, "events and checkpoints: both are topic %q", c.Events)
 	check(c.Partitions >= 1 && c.Partitions <= 1024, "partitions: %d is not between 1 and 1024", c.Partitions)
 	check(c.ReplicationFactor >= -1 && c.ReplicationFactor != 0, "replication factor: %d is neither -1 nor above 0", c.ReplicationFactor)

@@ -53,6 +53,7 @@
 //   - The journal can't be read: the same as Kafka away. It has a hole, or is shorter, or another one: ErrDiverged.
 //   - Kafka lost acknowledged events or checkpoints, or partitions were added (accounts would move): ErrLost, whenever a session begins.
 //     For `bk dev`, whose broker may lose the tail of its files, Check asks before and Reset publishes all anew.
+//   - Kafka doesn't let us in (password, certificate): as if it were away; the error says what it said.
 //   - An account that the directory doesn't know yet (on a standby): tried again, never guessed.
 //   - Encode refuses an entry: ErrUnpublishable. It is a fault of the program, and skipping would break the promise.
 //
@@ -74,5 +75,5 @@
 //	event.go        an entry's records                checkpoint.go what it holds, how it is read and compared
 //	topics.go       making topics, Reset              check.go      Check
 //	scan.go         reading committed records         verify.go     Verify; verify_partition.go the merge of a partition
-//	metrics.go      Prometheus, the client's log
+//	metrics.go      Prometheus, the client's log    access.go     TLS, SASL
 package publisher

@@ -120,6 +120,7 @@ func (p *Publisher) Run(ctx context.Context) (err error) {
 	pause := p.cfg.BackoffMin
 	for {
 		progress, err := run.session(ctx)
+		err = p.cfg.Access.explain(err)
 		if ctx.Err() != nil && !permanent(err) {
 			return nil
 		}

@@ -139,8 +139,9 @@ func (c *Config) client(opts ...kgo.Opt) (*kgo.Client, error) {
 	all := append([]kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...), kgo.ClientID("bk-publisher"), kgo.WithLogger(kafkaLog{c.Log}),
 		kgo.MetadataMinAge(100 * time.Millisecond), kgo.RetryTimeout(c.AttemptTimeout),
-	}, opts...)
-	client, err := kgo.NewClient(append(all, c.Kafka...)...)
+	}, c.Access.options()...)
+	all = append(append(all, opts...), c.Kafka...)
+	client, err := kgo.NewClient(all...)
 	if err != nil {
 		return nil, fmt.Errorf("making a Kafka client: %w", err)
 	}

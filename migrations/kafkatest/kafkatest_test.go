@@ -149,15 +149,20 @@ func TestOwnKillAndRestart(t *testing.T) {
 	wantTxns(t, b, topic, 1, 2, 4, 5, 6)
 }
 
-// recorder is a test that records what would have ended it.
+// recorder is a test that, once it is armed, records what would have ended it.
 type recorder struct {
 	testing.TB
+	armed bool
 	fatal string
 }
 
 var errFatal = errors.New("fatal")
 
 func (r *recorder) Fatalf(format string, args ...any) {
+	r.Helper()
+	if !r.armed {
+		r.TB.Fatalf(format, args...)
+	}
 	r.fatal = fmt.Sprintf(format, args...)
 	panic(errFatal)
 }
@@ -167,6 +172,7 @@ func TestSharedCannotBeKilled(t *testing.T) {
 	for name, do := range map[string]func(*kafkatest.Broker){"Kill": (*kafkatest.Broker).Kill, "Stop": (*kafkatest.Broker).Stop, "Restart": (*kafkatest.Broker).Restart} {
 		r := &recorder{TB: t}
 		b := kafkatest.New(r)
+		r.armed = true
 		func() {
 			defer func() {
 				if got := recover(); got != errFatal {

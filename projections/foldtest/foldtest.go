@@ -86,18 +86,17 @@ func (j *Journal) Head() ledger.Token {
 	return ledger.Token{Shard: j.shard, Seq: uint64(len(j.entries))}
 }
 
-// EntriesBySeq is of statement.Entries.
-func (j *Journal) EntriesBySeq(_ context.Context, seqs []uint64) ([]*ledger.Entry, error) {
+// EntriesBySeq is of projections.Source and statement.Entries.
+func (j *Journal) EntriesBySeq(ctx context.Context, seqs []uint64) ([]*ledger.Entry, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	out := make([]*ledger.Entry, len(seqs))
 	for i, seq := range seqs {
-		if seq < 1 || seq > uint64(len(j.entries)) {
-			return nil, fmt.Errorf("no entry %d", seq)
+		if seq >= 1 && seq <= uint64(len(j.entries)) {
+			out[i] = j.entries[seq-1]
 		}
-		out[i] = j.entries[seq-1]
 	}
-	return out, nil
+	return out, ctx.Err()
 }
 
 // All gives every entry.

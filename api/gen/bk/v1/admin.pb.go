@@ -69,7 +69,7 @@ type StatusResponse struct {
 	Shard int32 `protobuf:"varint,2,opt,name=shard,proto3" json:"shard,omitempty"`
 	// It appends to the journal; else it stands by.
 	Leading bool `protobuf:"varint,3,opt,name=leading,proto3" json:"leading,omitempty"`
-	// The writer's term, as far as this server knows.
+	// The term in which this server leads; 0 while it stands by.
 	Epoch int64 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// The last entry that it knows of, shard:sequence.
 	Head string `protobuf:"bytes,5,opt,name=head,proto3" json:"head,omitempty"`
@@ -167,15 +167,16 @@ type ProjectionStatus struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Its version.
 	Version int32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
-	// The last entry that is folded in.
+	// The last entry that is folded in. It may be beyond the head, where the journal lost its end; see trouble.
 	Sequence int64 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// How many entries it is behind the head.
 	Lag int64 `protobuf:"varint,4,opt,name=lag,proto3" json:"lag,omitempty"`
-	// This server is the one that keeps it up to date.
+	// This server is the one that keeps it up to date, though trouble may hold it up; not set where a fault stopped it.
 	Running bool `protobuf:"varint,5,opt,name=running,proto3" json:"running,omitempty"`
 	// A rebuild is under way, in any server, and has come to this sequence; 0: none.
 	Building int64 `protobuf:"varint,6,opt,name=building,proto3" json:"building,omitempty"`
-	// What holds it up: an entry that can't be folded, or a passing error; empty if nothing.
+	// What is wrong, for a person: "stopped:" and why (an entry that can't be folded), "held up:" and the error, which is tried again;
+	// empty if nothing.
 	Trouble       string `protobuf:"bytes,7,opt,name=trouble,proto3" json:"trouble,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -21,7 +21,9 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ErrorDetail goes with every error of this API, as a detail of the Connect or gRPC error and inside of Error.
+// ErrorDetail goes with every error of a call, as a detail of the Connect or gRPC error and inside of Error. What reaches no call has none:
+// 404 for a URL that is none, 405 for another method than POST, 415 for a content type that the call doesn't have, 505 for a booking
+// stream by HTTP/1.1, and 503 while the server is starting.
 //
 // The reasons, in order of precedence where several hold, with the code that they come under:
 //
