@@ -186,11 +186,6 @@ func (ss *settings) origin(name string) string {
 	return name
 }
 
-// given reports whether a setting was given at all.
-func (ss *settings) given(name string) bool {
-	return slices.ContainsFunc(ss.all, func(s *setting) bool { return s.name == name && s.from != "" })
-}
-
 // readConfigFile gives the file's values by their full keys, as text; lists are joined by commas.
 func readConfigFile(path string) (map[string]string, error) {
 	if path == "" {
