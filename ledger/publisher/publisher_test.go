@@ -76,7 +76,8 @@ func TestRestart(t *testing.T) {
 			cfg.DrainTimeout = 5 * time.Second
 		}
 		p := start(t, cfg)
-		target := p.cfg.Journal.Head().Seq - uint64(rand.IntN(500))
+		head := p.cfg.Journal.Head().Seq
+		target := head - rand.Uint64N(min(head, 500))
 		eventually(t, "far enough", func() bool { return p.Status().Published.Seq >= target || p.gone() })
 		p.stop()
 	}
