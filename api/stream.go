@@ -75,6 +75,12 @@ func (s booking) BookStream(ctx context.Context, stream *connect.BidiStream[bkv1
 	out := &flusher{ctx: ctx, every: max(1, s.cfg.Limits.StreamWindow/4)}
 	drained := s.drained
 	for {
+		select {
+		case <-drained: // looked at first: a client that keeps sending must not keep the server
+			drained = nil
+			stopReading(ctx) // receive ends, and closes the window behind what it has read
+		default:
+		}
 		var next waiting
 		var more bool
 		select {
@@ -84,8 +90,6 @@ func (s booking) BookStream(ctx context.Context, stream *connect.BidiStream[bkv1
 			select {
 			case next, more = <-window:
 			case <-drained:
-				drained = nil
-				stopReading(ctx) // receive ends, and closes the window behind what it has read
 				continue
 			}
 		}

@@ -18,16 +18,18 @@ const (
 	KindControl   AccountKind = "control"
 )
 
-// The accounts that the rules for trades post to besides the customers'; street:contra:MPID is made for each contra party.
+// The codes of the accounts that the rules for trades post to; street:contra:MPID is made for each contra party.
 const (
-	CodeStreetCNS     = "street:cns"
-	CodeStreetContra  = "street:contra:"
-	CodeCommission    = "firm:commission"
-	CodeSECFee        = "liability:sec"
-	CodeTAFFee        = "liability:taf"
-	CodeCustomer      = "cust:"
-	firstHouseAccount = MaxAccountID + 1
+	CodeStreetCNS    = "street:cns"
+	CodeStreetContra = "street:contra:"
+	CodeCommission   = "firm:commission"
+	CodeSECFee       = "liability:sec"
+	CodeTAFFee       = "liability:taf"
+	CodeCustomer     = "cust:" // and the number of the account
 )
+
+// firstHouseAccount is where the ids begin that the ledger gives.
+const firstHouseAccount = MaxAccountID + 1
 
 // codePrefixes says which kind an account's code shows.
 var codePrefixes = map[string]AccountKind{

@@ -131,12 +131,12 @@ func DecodeEntry(b []byte) (*Entry, error) {
 	copy(en.Content[:], d.take(len(en.Content)))
 	en.Source = d.text()
 	en.TradeDate, en.SettleDate, en.EffectiveDate = d.date(), d.date(), d.date()
-	has := d.byte()
+	has := d.flags(3)
 	en.Links = Links{Trade: ID(d.uint()), Reverses: ID(d.uint()), Corrects: ID(d.uint()), ReplacedBy: ID(d.uint())}
 	if n := d.count(MaxPostings); n > 0 {
 		en.Postings = make([]Posting, n)
 		for i := range en.Postings {
-			en.Postings[i] = Posting{Account: d.int(), Instrument: d.int(), Bucket: Bucket(d.uint()), Quantity: d.amount()}
+			en.Postings[i] = Posting{Account: d.int(), Instrument: d.int(), Bucket: Bucket(d.count(math.MaxUint8)), Quantity: d.amount()}
 		}
 	}
 	if has&1 != 0 {
@@ -295,6 +295,15 @@ func (d *decoder) byte() byte {
 	return 0
 }
 
+// flags reads a byte of n flags.
+func (d *decoder) flags(n int) byte {
+	b := d.byte()
+	if b>>n != 0 {
+		d.fail()
+	}
+	return b
+}
+
 func (d *decoder) uint() uint64 {
 	n, size := binary.Uvarint(d.b)
 	if size <= 0 || size > 1 && d.b[size-1] == 0 {
@@ -345,7 +354,7 @@ func (d *decoder) amount() Amount {
 		return a
 	}
 	n := d.int()
-	if zeros > AmountScale || n == 0 && zeros > 0 || n != 0 && zeros < AmountScale && n%10 == 0 {
+	if zeros > AmountScale || n == math.MinInt64 || n == 0 && zeros > 0 || n != 0 && zeros < AmountScale && n%10 == 0 {
 		d.fail()
 		return Amount{}
 	}
@@ -388,7 +397,7 @@ func (d *decoder) pairs() map[string]string {
 
 func (d *decoder) trade() *Trade {
 	t := &Trade{ExecutedAt: d.time(), ClientTradeID: d.text(), Account: d.ref(), Direction: Direction(d.text())}
-	flags := d.byte()
+	flags := d.flags(3)
 	t.Short, t.OmitSEC, t.OmitTAF = flags&1 != 0, flags&2 != 0, flags&4 != 0
 	t.Effect = d.text()
 	t.Quantity, t.Price, t.Instrument = d.amount(), d.amount(), d.identifier()

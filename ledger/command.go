@@ -61,6 +61,9 @@ func (c *Command) Normalize() *Rejection {
 	if rej := c.normalizeEnvelope(); rej != nil {
 		return rej
 	}
+	if rej := c.checkParts(); rej != nil {
+		return rej
+	}
 	switch {
 	case c.Kind.IsTrade():
 		if c.Trade == nil {
@@ -74,7 +77,7 @@ func (c *Command) Normalize() *Rejection {
 				return rej
 			}
 		}
-		return normalizeTrade(c.Kind, c.Trade)
+		return normalizeTrade(c.Kind, c.TradeDate, c.Trade)
 	case c.Kind == KindCancel:
 		if c.Target == nil {
 			return Reject(ReasonMissing, "target", "a cancel needs the trade to cancel")
@@ -94,6 +97,25 @@ func (c *Command) Normalize() *Rejection {
 		return c.Define.normalize()
 	}
 	return c.checkFields()
+}
+
+// checkParts refuses parts that are another kind's: they would be part of the content and of nothing else.
+func (c *Command) checkParts() *Rejection {
+	trade, definition := c.Kind.IsTrade(), c.IsDefinition()
+	own := !trade && !definition && c.Kind != KindPosting && c.Kind != KindCancel // a kind that was added to the registry
+	for _, part := range [...]struct {
+		field        string
+		there, right bool
+	}{
+		{"trade", c.Trade != nil, trade}, {"replaces", c.Replaces != nil, trade}, {"target", c.Target != nil, c.Kind == KindCancel || own},
+		{"postings", c.Postings != nil, c.Kind == KindPosting}, {"account", c.Account != nil, c.Kind == KindOpen},
+		{"instrument", c.Define != nil, c.Kind == KindInstrument}, {"fields", len(c.Fields) > 0, own},
+	} {
+		if part.there && !part.right {
+			return Reject(ReasonInvalid, part.field, "does not belong to a %s", c.Kind)
+		}
+	}
+	return nil
 }
 
 // IsDefinition reports whether the command defines an account or an instrument; such a command is idempotent by what it defines.

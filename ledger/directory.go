@@ -10,7 +10,8 @@ type Directory struct {
 	mu          sync.RWMutex
 	accounts    map[int64]Account
 	codes       map[string]int64
-	accountIDs  []int64 // ascending
+	accountIDs  []int64 // ascending, if sorted
+	sorted      bool
 	nextAccount int64
 	instruments []Instrument // by id - 1
 	identifiers map[Identifier]int64
@@ -59,8 +60,12 @@ func (d *Directory) InstrumentByID(id int64) (Instrument, bool) {
 
 // Accounts gives up to limit accounts with ids above after, by id.
 func (d *Directory) Accounts(after int64, limit int) []Account {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
+	d.mu.Lock() // it may have to sort
+	defer d.mu.Unlock()
+	if !d.sorted {
+		slices.Sort(d.accountIDs)
+		d.sorted = true
+	}
 	i, found := slices.BinarySearch(d.accountIDs, after)
 	if found {
 		i++
@@ -164,8 +169,7 @@ func (d *Directory) Apply(e *Entry) {
 	if a := e.Account; a != nil {
 		d.accounts[a.ID] = *a
 		d.codes[a.Code] = a.ID
-		i, _ := slices.BinarySearch(d.accountIDs, a.ID)
-		d.accountIDs = slices.Insert(d.accountIDs, i, a.ID)
+		d.accountIDs, d.sorted = append(d.accountIDs, a.ID), false
 		d.nextAccount = max(d.nextAccount, a.ID+1)
 		d.held.accounts = slices.DeleteFunc(d.held.accounts, func(h Account) bool { return h.ID == a.ID })
 	}

@@ -46,16 +46,6 @@ func StandardRules(more ...Rule) *Rules {
 	return NewRules(append(append(tradeRules(), postingRule(), cancelRule(), openRule(), instrumentRule()), more...)...)
 }
 
-// Kinds lists the registered kinds in order.
-func (r *Rules) Kinds() []Kind {
-	kinds := make([]Kind, 0, len(r.byKind))
-	for k := range r.byKind {
-		kinds = append(kinds, k)
-	}
-	slices.Sort(kinds)
-	return kinds
-}
-
 // Draft is a command made ready for the sequencer: checked, hashed, and with all the postings that need no knowledge of order.
 type Draft struct {
 	Command *Command
@@ -77,20 +67,30 @@ func (r *Rules) Prepare(c *Command, books Books, at time.Time) (Draft, *Rejectio
 	if !ok {
 		return Draft{}, Reject(ReasonUnknownKind, "kind", "no rule for %q", c.Kind)
 	}
+	switch {
+	case c.Target != nil && rule.OnTrade == nil:
+		return Draft{}, Reject(ReasonInvalid, "target", "a %s acts on no trade", c.Kind)
+	case c.Target == nil && rule.Post == nil:
+		return Draft{}, Reject(ReasonMissing, "target", "a %s needs the trade that it acts on", c.Kind)
+	}
 	desk := &Desk{books: books}
 	desk.resolveRefs(c)
 	d := Draft{Command: c, Content: c.Hash(), Entry: c.entry(at.UTC().Truncate(time.Microsecond))}
 	d.Entry.Content = d.Content
 	if rule.Post != nil {
-		if rej := rule.Post(c, d.Entry, desk); rej != nil {
+		rej := rule.Post(c, d.Entry, desk)
+		if n := len(d.Entry.Postings); rej == nil && n > MaxPostings {
+			rej = Reject(ReasonTooLarge, "postings", "the event makes %d postings, %d are allowed", n, MaxPostings)
+		}
+		if rej != nil && slices.Index(Reasons(), rej.Reason) < slices.Index(Reasons(), ReasonKeyConflict) {
+			return Draft{}, rej
+		}
+		if rej != nil {
 			return d, rej
 		}
 	}
 	if d.NeedHouse = desk.missing; d.NeedHouse != nil {
 		return d, nil
-	}
-	if n := len(d.Entry.Postings); n > MaxPostings {
-		return d, Reject(ReasonTooLarge, "postings", "the event makes %d postings, %d are allowed", n, MaxPostings)
 	}
 	if instrument, ok := Balanced(d.Entry.Postings); !ok {
 		return d, Reject(ReasonUnbalanced, "postings", "the quantities of %s do not add up to zero", desk.symbol(c, d.Entry, instrument))

@@ -74,8 +74,9 @@ func shapeOf(k Kind) (shape tradeShape, isTrade bool) {
 // IsTrade reports whether the kind books a trade.
 func (k Kind) IsTrade() bool { _, ok := shapeOf(k); return ok }
 
-// normalizeTrade fills in defaults and checks the form of each field, in the order of the contract's table.
-func normalizeTrade(kind Kind, t *Trade) *Rejection {
+// normalizeTrade fills in defaults and checks the form of each field, in the order of the contract's table; then it works out the
+// trade's cash.
+func normalizeTrade(kind Kind, day Date, t *Trade) *Rejection {
 	shape, _ := shapeOf(kind)
 	if t.ExecutedAt.IsZero() {
 		return Reject(ReasonMissing, "trade.executed_at", "a trade needs its execution time")
@@ -126,7 +127,10 @@ func normalizeTrade(kind Kind, t *Trade) *Rejection {
 			return rejectAmount(a.field, ErrAmountRange)
 		}
 	}
-	return checkText("trade.order_id", t.OrderID, MaxNameBytes)
+	if rej := checkText("trade.order_id", t.OrderID, MaxNameBytes); rej != nil {
+		return rej
+	}
+	return t.price(day, shape)
 }
 
 func (t *Trade) checkSide() *Rejection {

@@ -50,9 +50,6 @@ func postTrade(c *Command, e *Entry, d *Desk) *Rejection {
 	if rej != nil {
 		return rej
 	}
-	if rej := t.price(c.TradeDate, shape); rej != nil {
-		return rej
-	}
 	consideration, shares := t.Gross.Add(t.Accrued), t.Quantity
 	if t.Direction == Sell {
 		consideration, shares = consideration.Neg(), shares.Neg()

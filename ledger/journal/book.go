@@ -86,6 +86,9 @@ func (j *Journal) BookAsync(ctx context.Context, commands []*ledger.Command, opt
 	if !j.Leading() {
 		return p.fail(ErrNotLeader)
 	}
+	if len(commands) > ledger.MaxBatch {
+		return p.fail(ledger.Reject(ledger.ReasonTooLarge, "commands", "%d commands, %d are allowed", len(commands), ledger.MaxBatch))
+	}
 	if err := j.admit(ctx, p, commands, opt.Wait); err != nil {
 		return p.fail(err)
 	}
@@ -97,12 +100,16 @@ func (j *Journal) admit(ctx context.Context, p *Pending, commands []*ledger.Comm
 	units := int64(len(commands))
 	for _, c := range commands {
 		size := len(c.Postings) * 64
-		for name, value := range c.Metadata {
-			size += len(name) + len(value)
+		for _, pairs := range []map[string]string{c.Metadata, c.Fields} {
+			for name, value := range pairs {
+				size += len(name) + len(value)
+			}
 		}
 		units += int64(size / unitBytes)
 	}
-	units = min(units, int64(j.cfg.MaxInFlight))
+	if units > int64(j.cfg.MaxInFlight) {
+		return ledger.Reject(ledger.ReasonTooLarge, "commands", "they weigh %d units, %d may be in flight", units, j.cfg.MaxInFlight)
+	}
 	if !wait && !j.inFlight.TryAcquire(units) {
 		j.metrics.refused.Add(float64(len(commands)))
 		return ErrOverloaded
@@ -169,6 +176,21 @@ func (p *Pending) fail(err error) *Pending {
 	return p.finish()
 }
 
+// abandon answers a group whose batch is not booked, or never came to one. What the caller's goroutine settled stands; of a repeat of an
+// entry that was on its way itself it is not known here whether that entry is booked.
+func (p *Pending) abandon(err error) {
+	for i := range p.outcomes {
+		switch {
+		case p.items[i].settled && !p.atomic:
+		case p.outcomes[i].Receipt.Repeat:
+			p.outcomes[i] = Outcome{Err: ErrOutcomeUnknown}
+		default:
+			p.outcomes[i] = Outcome{Err: err}
+		}
+	}
+	p.finish()
+}
+
 func (p *Pending) finish() *Pending {
 	p.items = nil
 	if p.release != nil {
@@ -178,7 +200,7 @@ func (p *Pending) finish() *Pending {
 	return p
 }
 
-// openHouse opens house accounts that rules need and that are not there yet.
+// openHouse opens house accounts that rules need and that are not there yet. Afterwards all are there, opened by us or by another.
 func (j *Journal) openHouse(ctx context.Context, codes []string) error {
 	p := &Pending{items: make([]item, len(codes)), outcomes: make([]Outcome, len(codes)), done: make(chan struct{})}
 	commands := make([]*ledger.Command, len(codes))
@@ -188,7 +210,7 @@ func (j *Journal) openHouse(ctx context.Context, codes []string) error {
 	var errs []error
 	for i, o := range j.submit(ctx, p, commands).Wait(ctx) {
 		if rej := ledger.AsRejection(o.Err); rej != nil && rej.Reason == ledger.ReasonAccountExists {
-			continue // opened by somebody under another name: the code is what counts
+			continue // opened by somebody else and named otherwise: the code is what counts
 		}
 		if o.Err != nil {
 			errs = append(errs, fmt.Errorf("open account %s: %w", codes[i], o.Err))

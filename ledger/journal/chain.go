@@ -14,7 +14,7 @@ type Row struct {
 	Seq     uint64
 	Epoch   int64
 	KeyHash *int64 // nil where the entry has no key
-	Subject *int64 // see subjectOf; nil for most entries
+	Subject *int64 // see SubjectOf; nil for most entries
 	Hash    [32]byte
 	Payload []byte // the encoded entry
 }

@@ -53,8 +53,12 @@ func (t *term) commit(ctx context.Context, conn *pgconn.PgConn, b *batch) error 
 	began := time.Now()
 	limited, cancel := context.WithTimeout(ctx, t.j.cfg.AppendTimeout)
 	defer cancel()
-	if _, err := conn.Exec(limited, "COMMIT").ReadAll(); err != nil {
+	results, err := conn.Exec(limited, "COMMIT").ReadAll()
+	if err != nil {
 		return fmt.Errorf("commit: %w", err)
+	}
+	if tag := results[0].CommandTag.String(); tag != "COMMIT" {
+		return fmt.Errorf("commit: the server answered %s", tag)
 	}
 	t.j.metrics.committing.Observe(time.Since(began).Seconds())
 	return nil
@@ -67,9 +71,13 @@ func (t *term) copyRows(ctx context.Context, conn *pgconn.PgConn, b *batch) erro
 	}
 	last := results[len(results)-1]
 	if len(last.Rows) != 1 || string(last.Rows[0][0]) != fmt.Sprint(t.epoch) {
-		return ErrFenced
+		return errFenced
 	}
-	if _, err := conn.CopyFrom(ctx, bytes.NewReader(b.rows.bytes()), copyRows); err != nil {
+	tag, err := conn.CopyFrom(ctx, bytes.NewReader(b.rows.bytes()), copyRows)
+	if err == nil && tag.RowsAffected() != int64(b.rows.count) {
+		err = fmt.Errorf("%d arrived", tag.RowsAffected())
+	}
+	if err != nil {
 		return fmt.Errorf("copy %d entries: %w", b.rows.count, err)
 	}
 	return nil
@@ -129,7 +137,7 @@ func (j *Journal) resolve(ctx context.Context, b *batch) error {
 		if committed {
 			p.finish()
 		} else {
-			p.fail(fmt.Errorf("%w: the append failed; nothing was booked", ErrNotLeader))
+			p.abandon(fmt.Errorf("%w: the append failed; nothing was booked", ErrNotLeader))
 		}
 	}
 	return nil

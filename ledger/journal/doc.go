@@ -35,8 +35,9 @@
 //     raised epoch proves that the old transaction has ended, and whether its last row is there, with its hash, is the answer.
 //   - The disk is full, Postgres is read-only after a failover: appends fail as above, callers hear that nothing was booked, and the
 //     process tries to lead again five times a second.
-//   - The journal's tail was cut off (a restore from an old backup): the lease says what was acknowledged; no new term begins.
-//   - Shutdown: nothing new is taken, what was accepted is booked and answered, the lease is given up.
+//   - The journal's tail was cut off: the lease says what was acknowledged at its last beat, a second ago at most under load; no new term
+//     begins on less. A restore of the whole database to an earlier moment takes the lease with it: that shows in Kafka only.
+//   - Shutdown: nothing new is taken, what was accepted is booked and answered, a last beat says how far, the writer's lock is given up.
 //   - Overload: what may be in flight is bounded by weight; beyond that callers are refused at once, or wait if they asked to.
 //
 // # Tried and rejected

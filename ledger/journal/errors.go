@@ -20,6 +20,6 @@ var (
 	ErrGap = errors.New("journal: broken")
 	// ErrTailCut: the journal ends before entries that were acknowledged. Nothing may be appended to it.
 	ErrTailCut = errors.New("journal: acknowledged entries are missing at its end")
-	// ErrFenced: another process has taken the shard over.
-	ErrFenced = errors.New("journal: another process took over")
+	// errFenced: another process has taken the shard over. It ends a term and stands in the log.
+	errFenced = errors.New("journal: another process took over")
 )

@@ -404,3 +404,44 @@ func TestDrain(t *testing.T) {
 		}
 	}
 }
+
+// TestStandbysDoNotFight: when a writer is gone, one of several standbys takes over, once, and the others leave it alone while it loads.
+func TestStandbysDoNotFight(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.New(t)
+	first := startLedger(t, journal.Config{DSN: dsn, Lease: time.Second})
+	book(t, first, trade("k", "1"))
+	epoch := first.Epoch()
+	others := make([]*running, 3)
+	for i := range others {
+		others[i] = start(t, journal.Config{DSN: dsn, Owner: fmt.Sprint("standby ", i), Lease: time.Second})
+	}
+	conn := owner(t, dsn)
+	exec(t, conn, "UPDATE bk.lease SET beat = now() - interval '1 hour'") // as after a long outage
+	first.Stop(t)
+	var leader *running
+	eventually(t, "one of the standbys leads", func() bool {
+		for _, o := range others {
+			if o.Leading() {
+				leader = o
+			}
+		}
+		return leader != nil
+	})
+	if again := book(t, leader, trade("k", "1")); !again.Repeat {
+		t.Error("the new writer does not know the key")
+	}
+	var lives int
+	eventually(t, "the writer's next signs of life", func() bool {
+		var beat time.Time
+		if err := conn.QueryRow(t.Context(), "SELECT beat FROM bk.lease").Scan(&beat); err != nil {
+			t.Fatal(err)
+		}
+		book(t, leader, trade(fmt.Sprint(lives, beat), "1"))
+		lives++
+		return lives > 200
+	})
+	if got := leader.Epoch(); got != epoch+1 {
+		t.Errorf("epoch %d, want %d: the shard was taken over more than once", got, epoch+1)
+	}
+}

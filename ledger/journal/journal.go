@@ -98,6 +98,9 @@ func (j *Journal) Run(ctx context.Context) error {
 	defer func() { closeIf(lock) }()
 	said := ""
 	for ctx.Err() == nil {
+		if len(j.unresolved) > 0 && time.Since(j.unresolvedSince) > 2*j.cfg.AppendTimeout {
+			j.giveUpUnresolved()
+		}
 		t, s, err := j.standBy(ctx, &lock)
 		switch {
 		case errors.Is(err, ErrTailCut), errors.Is(err, ErrGap):
@@ -116,7 +119,6 @@ func (j *Journal) Run(ctx context.Context) error {
 			j.endTerm(t, err)
 			closeIf(lock)
 			lock = nil
-			continue
 		case said == "" && err == nil:
 			j.log.Info("standing by: another process is the writer")
 			said = "standing by"
@@ -131,10 +133,8 @@ func (j *Journal) Run(ctx context.Context) error {
 
 // standBy looks once whether to lead, and follows the journal if not.
 func (j *Journal) standBy(ctx context.Context, lock **pgx.Conn) (*term, *sequencer, error) {
-	ctx, cancel := context.WithTimeout(ctx, max(j.cfg.AppendTimeout, time.Minute))
-	defer cancel()
 	if *lock == nil {
-		conn, err := j.connect(ctx, "bk-writer")
+		conn, err := j.connect(ctx, "bk-standby")
 		if err != nil {
 			return nil, nil, err
 		}
@@ -153,13 +153,21 @@ func (j *Journal) standBy(ctx context.Context, lock **pgx.Conn) (*term, *sequenc
 			return nil, nil, err
 		}
 	}
-	return t, s, j.settleUnresolved(ctx)
+	if err := j.settleUnresolved(ctx); err != nil {
+		if t != nil {
+			t.stopLoading()
+		}
+		return nil, nil, err
+	}
+	return t, s, nil
 }
 
 // follow moves this process's view of the journal to head.
 func (j *Journal) follow(ctx context.Context, head uint64, hash [32]byte) error {
 	if head > j.defined.Load() {
-		if _, err := j.store.definitions(ctx, j.directory, j.defined.Load(), head); err != nil {
+		last, err := j.store.definitions(ctx, j.directory, j.defined.Load(), head)
+		if err != nil {
+			j.defined.Store(last)
 			return err
 		}
 		j.defined.Store(head)
@@ -196,9 +204,6 @@ func (j *Journal) settleUnresolved(ctx context.Context) error {
 		return fmt.Errorf("journal: read the epoch: %w", err)
 	}
 	if epoch <= j.unresolvedEpoch {
-		if time.Since(j.unresolvedSince) > 2*j.cfg.AppendTimeout {
-			j.giveUpUnresolved()
-		}
 		return nil
 	}
 	for len(j.unresolved) > 0 {
@@ -214,7 +219,7 @@ func (j *Journal) settleUnresolved(ctx context.Context) error {
 func (j *Journal) giveUpUnresolved() {
 	for _, b := range j.unresolved {
 		for _, p := range b.groups {
-			p.fail(ErrOutcomeUnknown)
+			p.abandon(ErrOutcomeUnknown)
 		}
 	}
 	j.unresolved = nil

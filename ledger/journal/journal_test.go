@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -332,4 +334,62 @@ func TestOverloadIsRefused(t *testing.T) {
 			t.Error(o.Err)
 		}
 	}
+}
+
+// TestHouseAccountOpenedMeanwhile: a trade needs a house account that another caller opens at the same moment, under a name of its own.
+func TestHouseAccountOpenedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for range 5 {
+		r := startLedger(t, journal.Config{})
+		opening := r.BookAsync(t.Context(), []*ledger.Command{
+			{Kind: ledger.KindOpen, Account: &ledger.Account{Code: ledger.CodeStreetCNS, Name: "CNS clearing"}},
+			{Kind: ledger.KindOpen, Account: &ledger.Account{Code: ledger.CodeCommission, Name: "Commissions"}},
+		}, journal.BookOptions{})
+		receipt := book(t, r, trade("a", "100"))
+		for _, p := range receipt.Entry.Postings {
+			if p.Account == 0 || p.Instrument == 0 {
+				t.Errorf("posting %+v", p)
+			}
+		}
+		for _, o := range opening.Wait(t.Context()) {
+			if rej := ledger.AsRejection(o.Err); o.Err != nil && (rej == nil || rej.Reason != ledger.ReasonAccountExists) {
+				t.Error(o.Err)
+			}
+		}
+	}
+}
+
+func TestTargetOfAnotherShard(t *testing.T) {
+	t.Parallel()
+	r := startLedger(t, journal.Config{})
+	booked := book(t, r, trade("a", "100")).Entry.ID
+	r.Stop(t) // so that the trade is found in Postgres, not in the window
+	cancel := func(key string, id ledger.ID) *ledger.Command {
+		return &ledger.Command{Kind: ledger.KindCancel, Key: key, Target: &ledger.Target{Trade: id}}
+	}
+	again := start(t, journal.Config{DSN: r.Pool().Config().ConnString()})
+	eventually(t, "leading", again.Leading)
+	outcomes := again.Book(t.Context(), []*ledger.Command{cancel("1", ledger.MakeID(1, booked.Seq())), cancel("2", booked)}, journal.BookOptions{})
+	if rej := ledger.AsRejection(outcomes[0].Err); rej == nil || rej.Reason != ledger.ReasonTradeNotFound || outcomes[1].Err != nil {
+		t.Errorf("cancel of another shard's trade: %v; of this one's: %v", outcomes[0].Err, outcomes[1].Err)
+	}
+}
+
+// TestTooMuchAtOnce: a group that could never be in flight is refused, in clear words and without harm.
+func TestTooMuchAtOnce(t *testing.T) {
+	t.Parallel()
+	r := startLedger(t, journal.Config{MaxInFlight: 64})
+	heavy := trade("heavy", "1")
+	heavy.Metadata = map[string]string{"notes": strings.Repeat("x", 60<<10)}
+	for what, commands := range map[string][]*ledger.Command{
+		"many commands":  slices.Repeat([]*ledger.Command{trade("k", "1")}, ledger.MaxBatch+1),
+		"heavy commands": slices.Repeat([]*ledger.Command{heavy}, 50),
+	} {
+		for _, o := range r.Book(t.Context(), commands, journal.BookOptions{}) {
+			if rej := ledger.AsRejection(o.Err); rej == nil || rej.Reason != ledger.ReasonTooLarge {
+				t.Fatalf("%s: %v", what, o.Err)
+			}
+		}
+	}
+	book(t, r, heavy)
 }

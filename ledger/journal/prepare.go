@@ -30,6 +30,9 @@ func (j *Journal) prepare(ctx context.Context, p *Pending, commands []*ledger.Co
 			if p.items[i].draft.NeedHouse != nil {
 				p.draft(i, c, j)
 			}
+			if p.items[i].draft.NeedHouse != nil {
+				panic(fmt.Sprintf("journal: the rule of %s asks for ever more house accounts: %v", c.Kind, p.items[i].draft.NeedHouse))
+			}
 		}
 	}
 	return j.lookUp(ctx, p)
@@ -66,11 +69,7 @@ func (j *Journal) lookUp(ctx context.Context, p *Pending) error {
 			continue
 		}
 		if target := targetOf(c); target != nil {
-			booked := known[target.Key]
-			if target.Trade != 0 {
-				booked = trades.bySeq[target.Trade.Seq()]
-			}
-			if booked != nil {
+			if booked := trades.of(j.cfg.Shard, target, known); booked != nil {
 				it.target = trades.lives[booked.ID]
 			}
 		}
@@ -96,6 +95,17 @@ func targetOf(c *ledger.Command) *ledger.Target {
 type tradesFound struct {
 	bySeq map[uint64]*ledger.Entry
 	lives map[ledger.ID]ledger.Life
+}
+
+// of gives the entry that a target names, nil if it was not found.
+func (f *tradesFound) of(shard uint16, target *ledger.Target, known map[string]*ledger.Entry) *ledger.Entry {
+	if target.Key != "" {
+		return known[target.Key]
+	}
+	if target.Trade.Shard() != shard {
+		return nil
+	}
+	return f.bySeq[target.Trade.Seq()]
 }
 
 // find asks Postgres for all keys that the filter does not rule out and for all trades, in two or three queries a group, and in none
@@ -150,11 +160,7 @@ func (j *Journal) findTrades(ctx context.Context, targets []*ledger.Target, know
 	}
 	var booked []*ledger.Entry
 	for _, target := range targets {
-		e := known[target.Key]
-		if target.Key == "" {
-			e = found.bySeq[target.Trade.Seq()]
-		}
-		if e != nil && e.Kind.IsTrade() {
+		if e := found.of(j.cfg.Shard, target, known); e != nil && e.Kind.IsTrade() {
 			booked = append(booked, e)
 		}
 	}

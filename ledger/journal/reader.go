@@ -40,7 +40,7 @@ func (t *tail) seek(head uint64, hash [32]byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ring.next != head+1 {
-		t.ring = newRing(head+1, tailEntries, tailBytes)
+		t.ring.reset(head + 1)
 	}
 	if head != t.head {
 		t.move(head, hash)
@@ -85,7 +85,12 @@ func (j *Journal) Read(ctx context.Context, after uint64, limit int) ([]*ledger.
 	if entries, ok := j.tail.read(after, limit); ok {
 		return entries, nil
 	}
-	return j.store.read(ctx, after, limit)
+	// Not beyond the head: what is committed there may name accounts that this process does not know yet.
+	head, _, _ := j.tail.position()
+	if after >= head {
+		return nil, nil
+	}
+	return j.store.read(ctx, after, int(min(uint64(limit), head-after)))
 }
 
 // Wait returns when the head is beyond after.

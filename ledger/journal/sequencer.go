@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/bkledger/bk/ledger"
@@ -105,23 +106,25 @@ func (s *sequencer) decide(ctx context.Context, p *Pending) {
 			return
 		}
 	}
+	head, _, _ := s.j.tail.position()
+	if s.window.start > head+1 {
+		panic("journal: the window has lost an entry that is not committed")
+	}
 	mark := s.batch.rows.mark()
 	from, first, hash := len(s.batch.entries), s.next, s.hash
 	pending := false
-	head, _, _ := s.j.tail.position()
 	for i := range p.items {
 		it := &p.items[i]
 		if !it.settled {
 			p.outcomes[i] = s.decideItem(it, p.outcomes[i])
+			pending = pending || s.uncommitted(p.outcomes[i], head)
 		}
 		if p.outcomes[i].Err != nil && p.atomic {
 			s.rewind(from, mark, first, hash)
 			p.rejectGroup()
-			s.j.metrics.count(p)
-			p.finish()
-			return
+			pending = first-1 > head
+			break
 		}
-		pending = pending || uncommitted(p.outcomes[i], head)
 	}
 	s.j.metrics.count(p)
 	if !pending {
@@ -131,10 +134,13 @@ func (s *sequencer) decide(ctx context.Context, p *Pending) {
 	s.batch.groups = append(s.batch.groups, p)
 }
 
-// uncommitted reports whether the answer has to wait for a commit: its own, or that of the entry that it repeats. A definition that
-// is there already may be held by one on its way.
-func uncommitted(o Outcome, head uint64) bool {
-	return o.Err == nil && (o.Receipt.Entry.ID == 0 || o.Receipt.Entry.ID.Seq() > head)
+// uncommitted reports whether an answer has to wait for a commit: its own, or that of what it rests on. A repeat rests on the entry that
+// it repeats, a rejection or a definition that is there already on anything that was sequenced before.
+func (s *sequencer) uncommitted(o Outcome, head uint64) bool {
+	if o.Err != nil || o.Receipt.Entry.ID == 0 {
+		return s.next-1 > head
+	}
+	return o.Receipt.Entry.ID.Seq() > head
 }
 
 // rewind takes back what a group has put into the batch.
@@ -248,6 +254,11 @@ func (s *sequencer) append(e *ledger.Entry) {
 	e.ID, e.Epoch, e.BookedAt = ledger.MakeID(s.j.cfg.Shard, s.next), s.t.epoch, s.lastTime
 	if e.Kind.IsTrade() {
 		e.Links.Trade = e.ID
+	}
+	for _, p := range e.Postings {
+		if p.Account == 0 || p.Instrument == 0 {
+			panic(fmt.Sprintf("journal: the rule of %s made a posting on account %d, instrument %d", e.Kind, p.Account, p.Instrument))
+		}
 	}
 	hash, size := s.batch.rows.add(s.hash, e)
 	e.Hash = hash

@@ -30,6 +30,9 @@ func (s *store) head(ctx context.Context) (uint64, [32]byte, error) {
 	if err != nil {
 		return 0, [32]byte{}, fmt.Errorf("journal: read the head: %w", err)
 	}
+	if len(hash) != 32 {
+		return 0, [32]byte{}, fmt.Errorf("%w: entry %d has a hash of %d bytes", ErrGap, seq, len(hash))
+	}
 	return uint64(seq), [32]byte(hash), nil
 }
 
@@ -89,7 +92,8 @@ func ScanRow(rows pgx.Rows) (Row, error) {
 		return Row{}, fmt.Errorf("journal: read a row: %w", err)
 	}
 	r.Seq = uint64(seq)
-	if copy(r.Hash[:], hash) != len(r.Hash) || len(hash) != len(r.Hash) {
+	copy(r.Hash[:], hash)
+	if len(hash) != len(r.Hash) {
 		return r, fmt.Errorf("%w: entry %d has a hash of %d bytes", ErrGap, r.Seq, len(hash))
 	}
 	return r, nil
@@ -186,7 +190,7 @@ func (s *store) lives(ctx context.Context, booked []*ledger.Entry) (map[ledger.I
 	return lives, err
 }
 
-// definitions folds all definitions behind after into the directory and gives the place of the last.
+// definitions folds all definitions behind after into the directory and gives the place of the last one folded, also with an error.
 func (s *store) definitions(ctx context.Context, d *ledger.Directory, after, upTo uint64) (uint64, error) {
 	last := after
 	err := s.each(ctx, `subject = 0 AND seq > $2 AND seq <= $3 ORDER BY seq`, []any{int64(after), int64(upTo)}, func(e *ledger.Entry, _ int) error {

@@ -20,7 +20,9 @@ const advisoryClass = 0x626b // "bk"
 // once), or if the lease has run out (a writer that hangs; its sessions are ended first). It gives nil while there is a writer.
 func (j *Journal) tryLead(ctx context.Context, lock *pgx.Conn) (*term, *sequencer, error) {
 	var locked, readOnly bool
-	err := lock.QueryRow(ctx, `SELECT pg_try_advisory_lock($1, $2), pg_is_in_recovery()`, advisoryClass, int32(j.cfg.Shard)).Scan(&locked, &readOnly)
+	limited, cancel := context.WithTimeout(ctx, j.cfg.AppendTimeout)
+	defer cancel()
+	err := lock.QueryRow(limited, `SELECT pg_try_advisory_lock($1, $2), pg_is_in_recovery()`, advisoryClass, int32(j.cfg.Shard)).Scan(&locked, &readOnly)
 	if err != nil {
 		return nil, nil, fmt.Errorf("journal: ask for the writer's lock: %w", err)
 	}
@@ -28,9 +30,12 @@ func (j *Journal) tryLead(ctx context.Context, lock *pgx.Conn) (*term, *sequence
 		return nil, nil, errors.New("journal: this database node is read-only")
 	}
 	if !locked {
-		return nil, nil, j.endHangingWriter(ctx, lock)
+		return nil, nil, j.endHangingWriter(limited, lock)
 	}
-	epoch, err := j.raiseEpoch(ctx, lock)
+	if _, err := lock.Exec(limited, `SELECT set_config('application_name', $1, false)`, j.sessionName("bk-writer")); err != nil {
+		return nil, nil, fmt.Errorf("journal: name the writer's session: %w", err)
+	}
+	epoch, err := j.raiseEpoch(limited, lock)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -39,8 +44,33 @@ func (j *Journal) tryLead(ctx context.Context, lock *pgx.Conn) (*term, *sequence
 		queue: make(chan *Pending, j.cfg.MaxInFlight+1024), toCommit: make(chan *batch), draining: make(chan struct{}),
 		fence: fmt.Sprintf("BEGIN; SELECT epoch FROM bk.shard WHERE shard = %d FOR SHARE", j.cfg.Shard),
 	}
+	// However long the loading takes, the other standbys see that somebody is at it.
+	loading, stop := context.WithCancel(ctx)
+	t.stopLoading = stop
+	go j.beatWhileLoading(loading, epoch)
 	s, err := j.load(ctx, t)
-	return t, s, err
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return t, s, nil
+}
+
+// beatWhileLoading renews the lease of a term that is not led yet, without a word about how far the journal is acknowledged.
+func (j *Journal) beatWhileLoading(ctx context.Context, epoch int64) {
+	ticker := time.NewTicker(j.cfg.Lease / 5)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			_, err := j.pool.Exec(ctx, `UPDATE bk.lease SET beat = now() WHERE shard = $1 AND epoch = $2`, int16(j.cfg.Shard), epoch)
+			if err != nil && ctx.Err() == nil {
+				j.log.Warn("could not renew the lease while loading", "error", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // endHangingWriter ends the sessions of a writer whose lease has run out.
@@ -71,16 +101,24 @@ func (j *Journal) endSessions(ctx context.Context, lock *pgx.Conn) error {
 	return nil
 }
 
-// raiseEpoch fences all former writers. It waits for an append of theirs that is on its way, not for long.
+// raiseEpoch fences all former writers and takes the lease. It waits for an append of theirs that is on its way, not for long.
 func (j *Journal) raiseEpoch(ctx context.Context, lock *pgx.Conn) (epoch int64, err error) {
 	for {
 		err = pgx.BeginFunc(ctx, lock, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '1s'"); err != nil {
 				return err
 			}
-			return tx.QueryRow(ctx, `INSERT INTO bk.shard (shard, epoch, owner) VALUES ($1, 1, $2)
+			err := tx.QueryRow(ctx, `INSERT INTO bk.shard (shard, epoch, owner) VALUES ($1, 1, $2)
 				ON CONFLICT (shard) DO UPDATE SET epoch = bk.shard.epoch + 1, owner = excluded.owner, taken_at = now()
 				RETURNING epoch`, int16(j.cfg.Shard), j.cfg.Owner).Scan(&epoch)
+			if err != nil {
+				return err
+			}
+			start := ChainStart(j.cfg.Shard) // of an empty journal; otherwise what was acknowledged stays as it is
+			_, err = tx.Exec(ctx, `INSERT INTO bk.lease (shard, epoch, owner, beat, seq, hash) VALUES ($1, $2, $3, now(), 0, $4)
+				ON CONFLICT (shard) DO UPDATE SET epoch = excluded.epoch, owner = excluded.owner, beat = now()`,
+				int16(j.cfg.Shard), epoch, j.cfg.Owner, start[:])
+			return err
 		})
 		var pgErr *pgconn.PgError
 		if !errors.As(err, &pgErr) || pgErr.Code != "55P03" { // lock_not_available
@@ -97,7 +135,7 @@ func (j *Journal) raiseEpoch(ctx context.Context, lock *pgx.Conn) (epoch int64, 
 	return epoch, nil
 }
 
-// load reads what the sequencer needs to know of the journal, checks that nothing acknowledged is missing, and takes the lease.
+// load reads what the sequencer needs to know of the journal, and checks that nothing acknowledged is missing.
 func (j *Journal) load(ctx context.Context, t *term) (*sequencer, error) {
 	head, hash, err := j.store.head(ctx)
 	if err != nil {
@@ -109,17 +147,11 @@ func (j *Journal) load(ctx context.Context, t *term) (*sequencer, error) {
 	if err := j.follow(ctx, head, hash); err != nil {
 		return nil, err
 	}
-	if err := t.filter.load(ctx, j.store, head); err != nil {
+	if t.saved, err = t.filter.load(ctx, j.store, head); err != nil {
 		return nil, err
 	}
 	if _, err := t.lock.Exec(ctx, `SELECT bk.add_segment(n) FROM generate_series($1::bigint, $1::bigint + 1) n`, int64(head/segmentEntries)); err != nil {
 		return nil, fmt.Errorf("journal: make partitions: %w", err)
-	}
-	_, err = t.lock.Exec(ctx, `INSERT INTO bk.lease (shard, epoch, owner, beat, seq, hash) VALUES ($1, $2, $3, now(), $4, $5)
-		ON CONFLICT (shard) DO UPDATE SET epoch = excluded.epoch, owner = excluded.owner, beat = now(), seq = excluded.seq, hash = excluded.hash`,
-		int16(j.cfg.Shard), t.epoch, j.cfg.Owner, int64(head), hash[:])
-	if err != nil {
-		return nil, fmt.Errorf("journal: take the lease: %w", err)
 	}
 	s := &sequencer{j: j, t: t, next: head + 1, hash: hash}
 	s.window = newWindow(head+1, perCommand*j.cfg.MaxInFlight+j.cfg.MaxBatch, perCommand*j.cfg.MaxInFlight*unitBytes)

@@ -18,11 +18,15 @@ type term struct {
 	fence    string // the statement that begins a transaction and checks the fence
 	lock     *pgx.Conn
 	filter   *keyFilter
+	saved    uint64 // how far filters were saved when the term began
 	ctx      context.Context
 	queue    chan *Pending
 	toCommit chan *batch
 	draining chan struct{}
-	spare    sync.Pool
+
+	stopLoading func() // ends the beats of the time in which the term is loaded
+
+	spare sync.Pool
 
 	admission sync.RWMutex // held for reading while a group is put into the queue
 	closed    bool
@@ -34,50 +38,72 @@ type term struct {
 // lead runs the term's pipeline until it ends. On a clean end (stop is done) everything accepted is booked and answered first.
 // Afterwards t.open holds what is unresolved.
 func (t *term) lead(stop context.Context, seq *sequencer) error {
-	group, ctx := errgroup.WithContext(context.Background())
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	parent, end := context.WithCancelCause(context.Background())
+	defer end(nil)
+	group, ctx := errgroup.WithContext(parent)
 	t.ctx = ctx
-	for range t.j.cfg.Connections {
-		conn, err := t.j.connect(ctx, "bk-writer")
-		if err != nil {
-			return errors.Join(err, t.abandon())
-		}
-		defer closeNow(conn)
-		group.Go(func() error { return t.commitLoop(ctx, conn.PgConn()) })
+	lease := t.keepLease(parent, end)
+	err := t.start(group, ctx, seq)
+	if err != nil {
+		end(err)
 	}
-	seq.previous = make(chan struct{})
-	close(seq.previous)
-	seq.batch = seq.newBatch()
-	group.Go(func() error { return seq.run(ctx) })
 
 	background, stopBackground := context.WithCancel(ctx)
 	defer stopBackground()
 	var others sync.WaitGroup
-	others.Go(func() { t.keepFilters(background) })
-	if t.j.cfg.Term != nil {
-		others.Go(func() { t.j.cfg.Term(background, t.j) })
+	if err == nil {
+		others.Go(func() { t.keepFilters(background) })
+		if t.j.cfg.Term != nil {
+			others.Go(func() { t.j.cfg.Term(background, t.j) })
+		}
+		t.j.current.Store(t)
+		t.j.metrics.leading.Set(1)
 	}
-	group.Go(func() error { return t.beatUntilDrained(ctx) })
-	t.j.current.Store(t)
-	t.j.metrics.leading.Set(1)
-
 	go func() {
 		select {
 		case <-stop.Done():
 			t.closeAdmission()
 			close(t.draining)
-			time.AfterFunc(t.j.cfg.AppendTimeout, cancel)
+			time.AfterFunc(t.j.cfg.AppendTimeout, func() { end(errDrainTimeout) })
 		case <-ctx.Done():
 		}
 	}()
-	err := group.Wait()
-	cancel()
-	t.j.metrics.leading.Set(0)
+	err = errors.Join(err, group.Wait())
 	t.j.current.CompareAndSwap(t, nil)
+	t.j.metrics.leading.Set(0)
+	t.abandon() // callers first, then what else runs in a term
+	lease()
 	stopBackground()
 	others.Wait()
-	return errors.Join(err, t.abandon())
+	return err
+}
+
+var errDrainTimeout = errors.New("journal: what was accepted could not be booked in time")
+
+// start opens the committers' connections and starts the pipeline.
+func (t *term) start(group *errgroup.Group, ctx context.Context, seq *sequencer) error {
+	conns := make([]*pgx.Conn, 0, t.j.cfg.Connections)
+	for range t.j.cfg.Connections {
+		conn, err := t.j.connect(ctx, "bk-writer")
+		if err != nil {
+			for _, conn := range conns {
+				closeNow(conn)
+			}
+			return err
+		}
+		conns = append(conns, conn)
+	}
+	for _, conn := range conns {
+		group.Go(func() error {
+			defer closeNow(conn)
+			return t.commitLoop(ctx, conn.PgConn())
+		})
+	}
+	seq.previous = make(chan struct{})
+	close(seq.previous)
+	seq.batch = seq.newBatch()
+	group.Go(func() error { return seq.run(ctx) })
+	return nil
 }
 
 // enqueue puts a prepared group into the queue of the current term.
@@ -105,50 +131,55 @@ func (t *term) closeAdmission() {
 	t.closed = true
 }
 
-// abandon answers what never came as far as a committer: it is not booked.
-func (t *term) abandon() error {
+// abandon answers what never came as far as a batch: it is not booked.
+func (t *term) abandon() {
 	t.closeAdmission()
 	t.j.directory.Release(nil)
 	for {
 		select {
 		case p := <-t.queue:
-			p.fail(ErrNotLeader)
-		case b, more := <-t.toCommit:
-			if !more {
-				t.toCommit = nil
-				continue
-			}
-			t.fail(b)
+			p.abandon(ErrNotLeader)
 		default:
-			return nil
+			return
 		}
 	}
 }
 
+// fail answers the callers of a batch that no committer has seen.
 func (t *term) fail(b *batch) {
 	for _, p := range b.groups {
-		p.fail(ErrNotLeader)
+		p.abandon(ErrNotLeader)
 	}
 }
 
-// beatUntilDrained renews the lease, saying how far the journal is acknowledged. It ends with an error when the lease is another's.
-func (t *term) beatUntilDrained(ctx context.Context) error {
-	ticker := time.NewTicker(t.j.cfg.Lease / 5)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			if err := t.beat(ctx); err != nil {
-				return err
+// keepLease renews the lease until the function that it returns is called, also while the term drains. If the lease is another's, or
+// can't be renewed, it ends the term.
+func (t *term) keepLease(ctx context.Context, end context.CancelCauseFunc) (stop func()) {
+	t.stopLoading()
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(t.j.cfg.Lease / 5)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				if err := t.beat(ctx); err != nil && ctx.Err() == nil {
+					end(err)
+				}
+			case <-ctx.Done():
+				return
 			}
-		case <-t.draining:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
 		}
+	}()
+	return func() {
+		cancel()
+		<-done
 	}
 }
 
+// beat says that the writer lives, and how far the journal is acknowledged.
 func (t *term) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, t.j.cfg.Lease)
 	defer cancel()
@@ -159,14 +190,14 @@ func (t *term) beat(ctx context.Context) error {
 		return fmt.Errorf("journal: renew the lease: %w", err)
 	}
 	if tag.RowsAffected() == 0 {
-		return ErrFenced
+		return errFenced
 	}
 	return nil
 }
 
 // keepFilters saves the key filters now and then, and makes the next partition long before it is needed.
 func (t *term) keepFilters(ctx context.Context) {
-	saved := t.filter.known()
+	saved := t.saved
 	for {
 		if err := t.j.Wait(ctx, saved+filterSnapshot); err != nil {
 			return

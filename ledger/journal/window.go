@@ -88,6 +88,7 @@ func (r *ring) push(e *ledger.Entry, size int) []*ledger.Entry {
 	if e.ID.Seq() != r.next {
 		panic("journal: entries out of order")
 	}
+	clear(r.evicted) // lest it keep what was let go
 	r.evicted = r.evicted[:0]
 	for r.next > r.start && (r.next-r.start == uint64(len(r.slots)) || r.bytes+size > r.maxBytes) {
 		oldest := &r.slots[r.start%uint64(len(r.slots))]
@@ -100,6 +101,12 @@ func (r *ring) push(e *ledger.Entry, size int) []*ledger.Entry {
 	r.bytes += size
 	r.next++
 	return r.evicted
+}
+
+// reset empties the ring; the next entry will be next.
+func (r *ring) reset(next uint64) {
+	clear(r.slots)
+	r.start, r.next, r.bytes = next, next, 0
 }
 
 // pop takes the newest entry back.

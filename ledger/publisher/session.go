@@ -105,8 +105,11 @@ func (s *session) claim(ctx context.Context) (term uint64, err error) {
 		return s.at.term, nil
 	}
 	partitions, err := partitionsOf(ctx, s.adm, s.p.cfg.Events)
-	if err != nil || partitions < 1 {
-		return 0, fmt.Errorf("counting the partitions of %s: %d: %w", s.p.cfg.Events, partitions, err)
+	if err == nil && partitions < 1 {
+		err = errors.New("there are none")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("counting the partitions of %s: %w", s.p.cfg.Events, err)
 	}
 	next := s.at
 	next.term, next.owner = s.at.term+1, s.p.owner
