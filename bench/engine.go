@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bkledger/bk/ledger"
@@ -31,7 +32,8 @@ func startEngine(ctx context.Context, cfg journal.Config, w workload) (*engine, 
 	if err := e.lead(ctx); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
-	for _, commands := range [][]*ledger.Command{w.definitions(), w.warmUp()} {
+	steps := slices.Collect(slices.Chunk(w.definitions(), ledger.MaxBatch))
+	for _, commands := range append(steps, w.warmUp()) {
 		if err := failure(j.Book(ctx, commands, journal.BookOptions{Wait: true})); err != nil {
 			return nil, errors.Join(fmt.Errorf("set up the books: %w", err), e.close())
 		}

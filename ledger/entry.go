@@ -1,9 +1,13 @@
 package ledger
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
+
+// ErrBroken says that a journal is not what its writer wrote: an entry is missing, or changed. It does not pass by itself.
+var ErrBroken = errors.New("broken")
 
 // Kind names a kind of business event; a posting rule stands behind each (see [Rule]).
 type Kind string

@@ -130,7 +130,11 @@ func (w *worker) collect(ctx context.Context, limit int) (n int, err error) {
 	}()
 	for postings := 0; n < limit; {
 		if len(w.ahead) == 0 {
-			if w.ahead, err = w.r.cfg.Source.Read(ctx, w.to.Seq, min(limit-n, readAtOnce)); err != nil {
+			w.ahead, err = w.r.cfg.Source.Read(ctx, w.to.Seq, min(limit-n, readAtOnce))
+			if errors.Is(err, ledger.ErrBroken) {
+				return 0, w.fault(w.to.Seq+1, err)
+			}
+			if err != nil {
 				return 0, fmt.Errorf("read the journal after %d: %w", w.to.Seq, err)
 			}
 			if len(w.ahead) == 0 {

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -61,6 +62,7 @@ func Run(ctx context.Context, cfg Config, progress func(check string, done, tota
 		summary.Breaches += f.Count
 		found(f)
 	}
+	var broken uint64 // from where on the journal can't be read
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, cfg.Pool, snapshot, func(tx pgx.Tx) error {
 		j := newJournalCheck(cfg.Shard)
@@ -71,7 +73,7 @@ func Run(ctx context.Context, cfg Config, progress func(check string, done, tota
 		if err := j.run(ctx, tx, verifier, progress); err != nil {
 			return err
 		}
-		summary.Head.Seq = j.last
+		summary.Head.Seq, broken = j.last, j.unreadable
 		for _, f := range j.findings() {
 			tell(*f)
 		}
@@ -80,7 +82,11 @@ func Run(ctx context.Context, cfg Config, progress func(check string, done, tota
 	if err != nil {
 		return summary, fmt.Errorf("audit: %w", err)
 	}
-	if cfg.Publisher != nil {
+	if cfg.Publisher != nil && broken != 0 {
+		f := Finding{Check: "stream", Counts: map[string]int64{"events": 0}}
+		f.breach(cfg.Shard, broken, "not compared: the journal can't be read from here on")
+		tell(f)
+	} else if cfg.Publisher != nil {
 		report, err := cfg.Publisher.Verify(ctx, func(r publisher.Report) { progress("stream", int64(r.Entries), int64(r.Checkpoint)) })
 		if err != nil {
 			return summary, fmt.Errorf("audit: %w", err)
@@ -120,7 +126,9 @@ func projectionFindings(ctx context.Context, cfg Config, j *journalCheck, verifi
 func streamFinding(r publisher.Report) Finding {
 	f := Finding{Check: "stream", Counts: map[string]int64{"entries": int64(r.Entries), "events": int64(r.Events)}, Count: int64(r.BreachCount)}
 	for _, b := range r.Breaches[:min(len(r.Breaches), MaxBreaches)] {
-		f.Breaches = append(f.Breaches, Breach{b.Shard, b.Seq, b.What})
+		if told := (Breach{b.Shard, b.Seq, b.What}); !slices.Contains(f.Breaches, told) {
+			f.Breaches = append(f.Breaches, told)
+		}
 	}
 	return f
 }

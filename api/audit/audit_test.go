@@ -13,6 +13,8 @@ import (
 	"github.com/bkledger/bk/api/audit"
 	"github.com/bkledger/bk/ledger"
 	"github.com/bkledger/bk/ledger/journal"
+	"github.com/bkledger/bk/ledger/publisher"
+	"github.com/bkledger/bk/migrations/kafkatest"
 	"github.com/bkledger/bk/migrations/pgtest"
 	"github.com/bkledger/bk/projections"
 	"github.com/bkledger/bk/projections/balances"
@@ -150,5 +152,57 @@ func TestTampering(t *testing.T) {
 				t.Errorf("%s does not name entry %d; found:\n%s", c.check, c.seq, strings.Join(all, "\n"))
 			}
 		})
+	}
+}
+
+// TestBrokenJournalWithStream: with Kafka, too, a journal with a hole is told as such, and nothing else is lost over it.
+func TestBrokenJournalWithStream(t *testing.T) {
+	t.Parallel()
+	dsn, j := books(t)
+	p, err := publisher.New(publisher.Config{
+		Journal: j, Directory: j.Directory(), Brokers: []string{kafkatest.New(t).Addr()}, ReplicationFactor: 1,
+		Encode: func(e *ledger.Entry) ([]byte, error) { return ledger.AppendEntry(nil, e), nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	for deadline := time.Now().Add(30 * time.Second); p.Status().Published.Seq < j.Head().Seq; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nothing is published")
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	cfg := audit.Config{Pool: j.Pool(), Projections: readModels, Publisher: p}
+	stream := func() (f audit.Finding) {
+		t.Helper()
+		summary, err := audit.Run(t.Context(), cfg, func(string, int64, int64) {}, func(found audit.Finding) {
+			if found.Check == "stream" {
+				f = found
+			}
+		})
+		if err != nil || summary.Checks != 10 {
+			t.Fatal(summary, err)
+		}
+		return f
+	}
+	if f := stream(); f.Count != 0 || f.Counts["entries"] != 204 {
+		t.Errorf("the whole stream: %+v", f)
+	}
+	owner, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer owner.Close(context.Background())
+	if _, err := owner.Exec(t.Context(), "DELETE FROM bk.journal WHERE seq = 100"); err != nil {
+		t.Fatal(err)
+	}
+	if f := stream(); f.Count != 1 || f.Breaches[0].Seq != 100 {
+		t.Errorf("with a hole at 100: %+v", f)
 	}
 }

@@ -14,8 +14,8 @@
 //	projection.NAME     the stored rows are the fold of the journal (P5)
 //	stream              the Kafka stream is the journal, event by event and byte by byte (P6)
 //
-// A breach is a finding, no error. Where the journal itself is broken at a row, the checks of rows go on behind it; projections are
-// compared only if the journal could be read without a gap, since there is nothing to compare them with otherwise, and say so.
+// A breach is a finding, no error. Where the journal itself is broken at a row, the checks of rows go on behind it; projections and
+// the stream are compared only if the journal could be read without a gap, since there is nothing to compare them with otherwise, and say so.
 //
 // # File map
 //

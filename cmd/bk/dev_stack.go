@@ -49,6 +49,11 @@ func (s *stack) run(ctx context.Context, ready func(endpoints)) (err error) {
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
+	if s.readyFile != "" { // a killed one's: nobody may take it for ours
+		if err := removeReadyFile(s.readyFile); err != nil {
+			return err
+		}
+	}
 	ports := s.loadPorts()
 	s.log.Info("starting Postgres", "dir", filepath.Join(s.dir, "postgres"))
 	postgres, err := s.startPostgres(ctx, ports.Postgres)

@@ -33,7 +33,12 @@ func newEntriesCommand(a *app) *cobra.Command {
 		Long: `Lists entries of the journal in its order. CSV has a row for each posting (and one for each entry without postings); JSON has the
 entries whole, as the API gives them.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return e.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := givenAccount(cmd, e.account); err != nil {
+				return err
+			}
+			return e.run(cmd.Context())
+		},
 	}
 	e.server.bind(cmd)
 	e.output.bind(cmd, asTable, asCSV, asJSON)

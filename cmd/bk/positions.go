@@ -50,7 +50,12 @@ func (p *balanceListing) command(use, short string) *cobra.Command {
 
 CSV has the columns ` + strings.Join(p.names, ",") + `; tables and JSON show the settled and unsettled parts too.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := givenAccount(cmd, p.account); err != nil {
+				return err
+			}
+			return p.run(cmd.Context())
+		},
 	}
 	p.server.bind(cmd)
 	p.output.bind(cmd, asTable, asCSV, asJSON)

@@ -80,7 +80,15 @@ func pages(page func(token string) (next string, more bool, err error)) error {
 	}
 }
 
-// accountRef reads an account's number or code.
+// givenAccount refuses an --account that is given and empty, as an unset variable of a script is: it would mean all accounts.
+func givenAccount(cmd *cobra.Command, account string) error {
+	if account == "" && cmd.Flags().Changed("account") {
+		return usageError("--account: is empty")
+	}
+	return nil
+}
+
+// accountRef reads an account's number or code; "" is none.
 func accountRef(text string) (*bkv1.AccountRef, error) {
 	if text == "" {
 		return nil, nil

@@ -1,6 +1,11 @@
 package journal
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/bkledger/bk/ledger"
+)
 
 // What can go wrong with the journal itself; what a caller did wrong is a *ledger.Rejection.
 var (
@@ -16,8 +21,8 @@ var (
 	ErrGroupRejected = errors.New("journal: another command of the batch was rejected")
 	// ErrNotFound: there is no such entry.
 	ErrNotFound = errors.New("journal: no such entry")
-	// ErrGap: the journal is broken: an entry is missing, or is not what the writer wrote.
-	ErrGap = errors.New("journal: broken")
+	// ErrGap: the journal is broken: an entry is missing, or is not what the writer wrote. It is [ledger.ErrBroken].
+	ErrGap = fmt.Errorf("journal: %w", ledger.ErrBroken)
 	// ErrTailCut: the journal ends before entries that were acknowledged. Nothing may be appended to it.
 	ErrTailCut = errors.New("journal: acknowledged entries are missing at its end")
 	// errFenced: another process has taken the shard over. It ends a term and stands in the log.

@@ -116,7 +116,7 @@ func (s *sequencer) decide(ctx context.Context, p *Pending) {
 	for i := range p.items {
 		it := &p.items[i]
 		if !it.settled {
-			p.outcomes[i] = s.decideItem(it, p.outcomes[i])
+			p.outcomes[i] = s.decideItem(it, p.outcomes[i], first)
 			pending = pending || s.uncommitted(p.outcomes[i], head)
 		}
 		if p.outcomes[i].Err != nil && p.atomic {
@@ -156,11 +156,15 @@ func (s *sequencer) rewind(from int, mark rowsMark, first uint64, hash [32]byte)
 	s.next, s.hash = first, hash
 }
 
-// decideItem settles one command; rejected is what the caller's goroutine found, which stands if the key is new.
-func (s *sequencer) decideItem(it *item, rejected Outcome) Outcome {
+// decideItem settles one command; rejected is what the caller's goroutine found, which stands if the key is new. first is the first
+// sequence number of the command's group.
+func (s *sequencer) decideItem(it *item, rejected Outcome, first uint64) Outcome {
 	c, e := it.draft.Command, it.draft.Entry
 	if it.known == nil && c.Key != "" {
 		it.known = s.window.byKey(c.Key)
+	}
+	if it.known != nil && it.known.ID.Seq() >= first && it.known.Content != it.draft.Content {
+		return Outcome{Err: ledger.Reject(ledger.ReasonKeyConflict, "key", "%q stands twice in this batch, with other content", c.Key)}
 	}
 	if it.known != nil {
 		return repeatOf(it)
