@@ -10,7 +10,7 @@ import (
 
 // gcPercent is how much the heap may grow between two garbage collections where GOGC does not say: what is alive is small and bounded, and
 // what a booking leaves behind is short-lived, so memory buys throughput here.
-const gcPercent = 300
+const gcPercent = 150
 
 func main() {
 	if os.Getenv("GOGC") == "" {
