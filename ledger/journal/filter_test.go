@@ -70,10 +70,10 @@ func TestFilterIsSaved(t *testing.T) {
 	if upTo, err := saved.load(t.Context(), s, 1000); err != nil || upTo != 0 {
 		t.Fatal(upTo, err)
 	}
-	if err := saved.save(t.Context(), s, 0); err != nil {
+	if err := saved.save(t.Context(), s, 0, new(bytes.Buffer)); err != nil {
 		t.Fatal(err)
 	}
-	if err := saved.save(t.Context(), s, 3); err != nil { // there is no such segment: nothing to save
+	if err := saved.save(t.Context(), s, 3, new(bytes.Buffer)); err != nil { // there is no such segment: nothing to save
 		t.Fatal(err)
 	}
 	check := func(what string, head, reach uint64) {

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -198,6 +199,7 @@ func (t *term) beat(ctx context.Context) error {
 // keepFilters saves the key filters now and then, and makes the next partition long before it is needed.
 func (t *term) keepFilters(ctx context.Context) {
 	saved := t.saved
+	var buf bytes.Buffer
 	for {
 		if err := t.j.Wait(ctx, saved+filterSnapshot); err != nil {
 			return
@@ -205,7 +207,7 @@ func (t *term) keepFilters(ctx context.Context) {
 		upTo := t.filter.known()
 		_, err := t.j.pool.Exec(ctx, `SELECT bk.add_segment($1)`, int64(upTo/segmentEntries)+1)
 		for segment := saved / segmentEntries; segment <= upTo/segmentEntries && err == nil; segment++ {
-			err = t.filter.save(ctx, t.j.store, segment)
+			err = t.filter.save(ctx, t.j.store, segment, &buf)
 		}
 		if err != nil && ctx.Err() == nil {
 			t.j.log.Error("could not save the key filter or make the next partition; trying again", "error", err)
