@@ -1,9 +1,10 @@
 package journal
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/greatroar/blobloom"
@@ -24,6 +25,9 @@ type keyFilter struct {
 }
 
 const filterBits, filterHashes = segmentEntries * 14, 7
+
+// filterPart is how many bytes of a filter are saved at a time: in one piece, each would stay behind in the connection's buffers.
+const filterPart = 256 << 10
 
 // filterFormat is written into saved filters: what is hashed how, and the sizes above.
 const filterFormat = "bk keys xxhash64 14x8388608/7"
@@ -72,65 +76,110 @@ func (f *keyFilter) known() uint64 {
 
 // load reads the saved filters and adds the keys of all entries behind them, up to head. It gives how far the saved ones reach.
 func (f *keyFilter) load(ctx context.Context, s *store, head uint64) (saved uint64, err error) {
-	type row struct {
-		Segment, UpTo int64
-		Filter        []byte
-	}
-	found, err := s.pool.Query(ctx, `SELECT segment, up_to, filter FROM bk.key_filter WHERE shard = $1 AND up_to <= $2 ORDER BY segment`, s.shard, int64(head))
-	if err != nil {
-		return 0, fmt.Errorf("journal: read the key filters: %w", err)
-	}
-	filters, err := pgx.CollectRows(found, pgx.RowToStructByPos[row])
-	if err != nil {
-		return 0, fmt.Errorf("journal: read the key filters: %w", err)
-	}
-	for _, sv := range filters {
+	for {
 		// A segment counts only if it continues what is known so far; the rest is read from the journal.
-		if uint64(sv.Segment) != (f.upTo+1)/segmentEntries || len(f.segments) != int(sv.Segment) {
+		number := uint64(len(f.segments))
+		if number != (f.upTo+1)/segmentEntries {
 			break
 		}
-		segment, err := loadSegment(sv.Filter)
+		segment, upTo, err := s.savedFilter(ctx, number, head)
 		if err != nil {
+			return 0, err
+		}
+		if segment == nil {
 			break
 		}
-		f.segments, f.upTo = append(f.segments, segment), uint64(sv.UpTo)
+		f.segments, f.upTo = append(f.segments, segment), upTo
 	}
 	saved = f.upTo
 	return saved, s.scanKeys(ctx, saved, head, f.add)
 }
 
-// loadSegment reads a saved filter; one of another form is an error, and is made anew from the journal.
-func loadSegment(saved []byte) (*blobloom.Filter, error) {
-	loader, err := blobloom.NewLoader(bytes.NewReader(saved))
+// savedFilter reads the filter of one segment and how far it reaches, nil if there is none that knows nothing beyond head. One that is damaged
+// or of another form is none: it is made anew from the journal.
+func (s *store) savedFilter(ctx context.Context, segment, head uint64) (filter *blobloom.Filter, upTo uint64, err error) {
+	found, err := s.pool.Query(ctx, `SELECT up_to, filter FROM bk.key_filter WHERE shard = $1 AND segment = $2 AND up_to <= $3 ORDER BY part`,
+		s.shard, int64(segment), int64(head))
 	if err != nil {
-		return nil, err
+		return nil, 0, fmt.Errorf("journal: read key filter %d: %w", segment, err)
 	}
-	if loader.Comment != filterFormat {
-		return nil, fmt.Errorf("the filter is of form %q", loader.Comment)
+	defer found.Close()
+	parts := &filterParts{rows: found}
+	filter = parts.read()
+	found.Close()
+	if err := found.Err(); err != nil {
+		return nil, 0, fmt.Errorf("journal: read key filter %d: %w", segment, err)
 	}
-	return loader.Load(nil)
+	return filter, uint64(parts.upTo), nil
 }
 
-// save writes the filter of one segment, by way of a buffer that can be used again. All keys in it are committed: they are added after the commit.
-func (f *keyFilter) save(ctx context.Context, s *store, segment uint64, buf *bytes.Buffer) error {
-	buf.Reset()
-	buf.Grow(filterBits/8 + 1024) // all at once: a buffer that doubles leaves three times as much behind
-	f.mu.RLock()
-	if segment >= uint64(len(f.segments)) {
-		f.mu.RUnlock()
+// filterParts reads a saved filter's parts one after the other.
+type filterParts struct {
+	rows pgx.Rows
+	upTo int64
+	rest []byte
+}
+
+// read gives the filter, nil if the parts are none.
+func (p *filterParts) read() *blobloom.Filter {
+	loader, err := blobloom.NewLoader(p)
+	if err != nil || loader.Comment != filterFormat {
 		return nil
 	}
-	upTo := min(f.upTo, (segment+1)*segmentEntries-1)
-	_, err := blobloom.Dump(buf, f.segments[segment], filterFormat)
-	f.mu.RUnlock()
+	filter, err := loader.Load(nil)
 	if err != nil {
-		return fmt.Errorf("journal: write key filter %d: %w", segment, err)
+		return nil
 	}
-	_, err = s.pool.Exec(ctx, `INSERT INTO bk.key_filter (shard, segment, up_to, filter) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (shard, segment) DO UPDATE SET up_to = excluded.up_to, filter = excluded.filter WHERE key_filter.up_to < excluded.up_to`,
-		s.shard, int64(segment), int64(upTo), buf.Bytes())
+	return filter
+}
+
+// Read implements io.Reader.
+func (p *filterParts) Read(to []byte) (int, error) {
+	for len(p.rest) == 0 {
+		if !p.rows.Next() {
+			return 0, io.EOF
+		}
+		if err := p.rows.Scan(&p.upTo, &p.rest); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(to, p.rest)
+	p.rest = p.rest[n:]
+	return n, nil
+}
+
+// save writes the filter of one segment, in parts. All keys in it are committed: they are added after the commit. Keys that come in
+// between two parts do no harm, a filter may know more than it says.
+func (f *keyFilter) save(ctx context.Context, s *store, segment uint64) error {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if segment >= uint64(len(f.segments)) {
+		return nil
+	}
+	upTo := int64(min(f.upTo, (segment+1)*segmentEntries-1))
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `DELETE FROM bk.key_filter WHERE shard = $1 AND segment = $2`, s.shard, int64(segment)); err != nil {
+			return err
+		}
+		part := 0
+		w := bufio.NewWriterSize(writerFunc(func(b []byte) (int, error) {
+			f.mu.RUnlock() // nobody waits for Postgres
+			defer f.mu.RLock()
+			_, err := tx.Exec(ctx, `INSERT INTO bk.key_filter (shard, segment, part, up_to, filter) VALUES ($1, $2, $3, $4, $5)`, s.shard, int64(segment), part, upTo, b)
+			part++
+			return len(b), err
+		}), filterPart)
+		if _, err := blobloom.Dump(w, f.segments[segment], filterFormat); err != nil {
+			return err
+		}
+		return w.Flush()
+	})
 	if err != nil {
 		return fmt.Errorf("journal: save key filter %d: %w", segment, err)
 	}
 	return nil
 }
+
+type writerFunc func([]byte) (int, error)
+
+func (w writerFunc) Write(b []byte) (int, error) { return w(b) }

@@ -70,10 +70,10 @@ func TestFilterIsSaved(t *testing.T) {
 	if upTo, err := saved.load(t.Context(), s, 1000); err != nil || upTo != 0 {
 		t.Fatal(upTo, err)
 	}
-	if err := saved.save(t.Context(), s, 0, new(bytes.Buffer)); err != nil {
+	if err := saved.save(t.Context(), s, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := saved.save(t.Context(), s, 3, new(bytes.Buffer)); err != nil { // there is no such segment: nothing to save
+	if err := saved.save(t.Context(), s, 3); err != nil { // there is no such segment: nothing to save
 		t.Fatal(err)
 	}
 	check := func(what string, head, reach uint64) {
@@ -93,8 +93,14 @@ func TestFilterIsSaved(t *testing.T) {
 	}
 	check("the saved filter and the journal behind it", 1500, 1000)
 	check("a saved filter that knows too much", 900, 0)
-	for _, damage := range []string{`substr(filter, 1, 100)`, `''`, `overlay(filter placing 'other form' from 21)`} {
-		if _, err := s.pool.Exec(t.Context(), `UPDATE bk.key_filter SET filter = `+damage); err != nil {
+	const set = `UPDATE bk.key_filter SET filter = `
+	for _, damage := range []string{`DELETE FROM bk.key_filter WHERE part = 7`, set + `overlay(filter placing 'other form' from 21) WHERE part = 0`,
+		set + `substr(filter, 1, 100)`, set + `''`, `DELETE FROM bk.key_filter`} {
+		if err := saved.save(t.Context(), s, 0); err != nil {
+			t.Fatal(err)
+		}
+		check("saved again", 1500, 1000)
+		if _, err := s.pool.Exec(t.Context(), damage); err != nil {
 			t.Fatal(err)
 		}
 		check(damage, 1500, 0)

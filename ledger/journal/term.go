@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -199,7 +198,6 @@ func (t *term) beat(ctx context.Context) error {
 // keepFilters saves the key filters now and then, and makes the next partition long before it is needed.
 func (t *term) keepFilters(ctx context.Context) {
 	saved := t.saved
-	var buf bytes.Buffer
 	for {
 		if err := t.j.Wait(ctx, saved+filterSnapshot); err != nil {
 			return
@@ -207,7 +205,7 @@ func (t *term) keepFilters(ctx context.Context) {
 		upTo := t.filter.known()
 		_, err := t.j.pool.Exec(ctx, `SELECT bk.add_segment($1)`, int64(upTo/segmentEntries)+1)
 		for segment := saved / segmentEntries; segment <= upTo/segmentEntries && err == nil; segment++ {
-			err = t.filter.save(ctx, t.j.store, segment, &buf)
+			err = t.filter.save(ctx, t.j.store, segment)
 		}
 		if err != nil && ctx.Err() == nil {
 			t.j.log.Error("could not save the key filter or make the next partition; trying again", "error", err)

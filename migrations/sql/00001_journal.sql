@@ -82,9 +82,10 @@ SELECT bk.add_segment(0);
 CREATE TABLE bk.key_filter (
     shard   smallint NOT NULL,
     segment bigint   NOT NULL,
+    part    integer  NOT NULL,
     up_to   bigint   NOT NULL,
     filter  bytea    NOT NULL,
-    PRIMARY KEY (shard, segment)
+    PRIMARY KEY (shard, segment, part)
 );
 ALTER TABLE bk.key_filter ALTER COLUMN filter SET STORAGE EXTERNAL;
 

@@ -50,7 +50,7 @@ func (b *Broker) apache(ctx context.Context, home, dir string) error {
 	}
 	id := make([]byte, 16)
 	rand.Read(id)
-	format := run("kafka.tools.StorageTool", "format", "--cluster-id", base64.RawURLEncoding.EncodeToString(id), "--config", properties)
+	format := run("kafka.tools.StorageTool", "format", "--cluster-id="+base64.RawURLEncoding.EncodeToString(id), "--config", properties)
 	var out bytes.Buffer
 	format.Stdout, format.Stderr = &out, &out
 	if err := format.Run(); err != nil {
