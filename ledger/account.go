@@ -25,7 +25,9 @@ const (
 	CodeCommission   = "firm:commission"
 	CodeSECFee       = "liability:sec"
 	CodeTAFFee       = "liability:taf"
-	CodeCustomer     = "cust:" // and the number of the account
+	CodeLocationDTC  = "location:dtc"  // securities, at the depository
+	CodeLocationBank = "location:bank" // cash
+	CodeCustomer     = "cust:"         // and the number of the account
 )
 
 // firstHouseAccount is where the ids begin that the ledger gives.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/binary"
 	"errors"
 	"math/big"
 	"math/bits"
@@ -254,3 +255,62 @@ func (a Amount) magnitude() (hi, lo uint64) {
 	}
 	return uint64(a.hi), a.lo
 }
+
+// MulDivHalfEven gives a × b ÷ c, rounded once, half to even, at [AmountScale] digits; the product in between is exact. A quotient that an
+// amount can't hold (28 integer digits and more) is [ErrAmountRange]. c must not be 0: that is a fault of the program, and panics.
+func MulDivHalfEven(a, b, c Amount) (Amount, error) {
+	if c.IsZero() {
+		panic("ledger: division by zero")
+	}
+	neg := (a.hi < 0) != (b.hi < 0) != (c.hi < 0)
+	ah, al := a.magnitude()
+	bh, bl := b.magnitude()
+	ch, cl := c.magnitude()
+	if bh != 0 {
+		ah, al, bh, bl = bh, bl, ah, al
+	}
+	if bh|ch != 0 {
+		return mulDivLarge(a, b, c)
+	}
+	// 192 bits by 64: the usual case, one large number at most.
+	p1, p0 := bits.Mul64(al, bl)
+	p2, mid := bits.Mul64(ah, bl)
+	p1, carry := bits.Add64(p1, mid, 0)
+	p2 += carry
+	over, rem := p2/cl, p2%cl
+	qh, rem := bits.Div64(rem, p1, cl)
+	ql, rem := bits.Div64(rem, p0, cl)
+	// Twice the remainder against the divisor, where twice may not fit.
+	if rem > cl-rem || rem == cl-rem && ql&1 == 1 {
+		ql, carry = bits.Add64(ql, 1, 0)
+		qh, carry = bits.Add64(qh, 0, carry)
+		over += carry
+	}
+	if over != 0 || int64(qh) < 0 {
+		return Amount{}, ErrAmountRange
+	}
+	return Amount{int64(qh), ql}.negIf(neg), nil
+}
+
+// mulDivLarge is [MulDivHalfEven] where the divisor, or both factors, are above 2^64 units of 10^-10, that is 1.8 thousand million.
+func mulDivLarge(a, b, c Amount) (Amount, error) {
+	product, divisor := a.Unscaled(), c.Unscaled()
+	product.Mul(product, b.Unscaled())
+	neg := product.Sign()*divisor.Sign() < 0
+	q, rem := product.Abs(product).QuoRem(product, divisor.Abs(divisor), new(big.Int))
+	if twice := rem.Lsh(rem, 1).Cmp(divisor); twice > 0 || twice == 0 && q.Bit(0) == 1 {
+		q.Add(q, big.NewInt(1))
+	}
+	if q.BitLen() > 127 {
+		return Amount{}, ErrAmountRange
+	}
+	var b16 [16]byte
+	q.FillBytes(b16[:])
+	return AmountFromBits(int64(binary.BigEndian.Uint64(b16[:])), binary.BigEndian.Uint64(b16[8:])).negIf(neg), nil
+}
+
+// Bits gives the amount in units of 10^-[AmountScale] as the two halves of a 128-bit number in two's complement, for storing it.
+func (a Amount) Bits() (hi int64, lo uint64) { return a.hi, a.lo }
+
+// AmountFromBits is the inverse of [Amount.Bits]. It checks nothing: what comes from outside goes through [ParseAmount].
+func AmountFromBits(hi int64, lo uint64) Amount { return Amount{hi, lo} }

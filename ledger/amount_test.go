@@ -103,3 +103,71 @@ func FuzzParseAmount(f *testing.F) {
 		}
 	})
 }
+
+func TestMulDivHalfEven(t *testing.T) {
+	for _, c := range []struct{ a, b, c, want string }{
+		{"100", "3", "4", "75"}, {"1", "1", "3", "0.3333333333"}, {"2", "1", "3", "0.6666666667"}, {"-2", "1", "3", "-0.6666666667"},
+		{"0.0000000001", "1", "2", "0"}, {"0.0000000003", "1", "2", "0.0000000002"}, {"0.0000000005", "1", "2", "0.0000000002"}, // halves to even
+		{"-0.0000000001", "1", "2", "0"}, {"-0.0000000003", "1", "2", "-0.0000000002"}, {"0.0000000003", "-1", "-2", "0.0000000002"},
+		{"0.0000000001", "1.0000000001", "2", "0.0000000001"}, // a little more than a half
+		{"0", "5", "7", "0"}, {"1005", "100", "300", "335"}, {"1000.01", "100", "300", "333.3366666667"},
+		{"999999999999999999.9999999999", "999999999999999999.9999999999", "999999999999999999.9999999999", "999999999999999999.9999999999"},
+		{"999999999999999999", "2000000000", "4000000000", "499999999999999999.5"}, {"7", "1", "10000000000", "0.0000000007"},
+	} {
+		got, err := ledger.MulDivHalfEven(ledger.MustAmount(c.a), ledger.MustAmount(c.b), ledger.MustAmount(c.c))
+		if err != nil || got.String() != c.want {
+			t.Errorf("%s × %s ÷ %s: %s, %v; want %s", c.a, c.b, c.c, got, err, c.want)
+		}
+	}
+	large := ledger.MustAmount("999999999999999999")
+	if got, err := ledger.MulDivHalfEven(large, large, ledger.MustAmount("0.0000000001")); !errors.Is(err, ledger.ErrAmountRange) {
+		t.Errorf("too large: %s, %v", got, err)
+	}
+	if got, err := ledger.MulDivHalfEven(ledger.AmountOf(1e9), ledger.AmountOf(1.8e9), ledger.MustAmount("0.0000000001")); !errors.Is(err, ledger.ErrAmountRange) {
+		t.Errorf("too large: %s, %v", got, err)
+	}
+}
+
+// TestMulDivHalfEvenModel compares with fractions of any size, small and large numbers alike.
+func TestMulDivHalfEvenModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x, y, z := unscaled(t, "x"), unscaled(t, "y"), unscaled(t, "z")
+		if z.Sign() == 0 {
+			z.SetInt64(3)
+		}
+		got, err := ledger.MulDivHalfEven(amountOf(t, x), amountOf(t, y), amountOf(t, z))
+		exact := new(big.Rat).SetFrac(new(big.Int).Mul(x, y), z)
+		twice := new(big.Int).Mul(exact.Num(), big.NewInt(2))
+		floor := new(big.Int).Div(exact.Num(), exact.Denom())
+		middle := new(big.Int).Mul(new(big.Int).Add(new(big.Int).Lsh(floor, 1), big.NewInt(1)), exact.Denom()) // 2 × (floor + half) × denominator
+		want := floor
+		if c := twice.Cmp(middle); c > 0 || c == 0 && floor.Bit(0) == 1 {
+			want = new(big.Int).Add(floor, big.NewInt(1))
+		}
+		if want.BitLen() > 127 {
+			if !errors.Is(err, ledger.ErrAmountRange) {
+				t.Fatalf("%s × %s ÷ %s is too large: %s, %v", x, y, z, got, err)
+			}
+			return
+		}
+		if err != nil || got.Unscaled().Cmp(want) != 0 {
+			t.Fatalf("%s × %s ÷ %s: %s, %v; want %s", x, y, z, got, err, want)
+		}
+		if hi, lo := got.Bits(); ledger.AmountFromBits(hi, lo) != got {
+			t.Fatalf("%s: bits", got)
+		}
+	})
+}
+
+func BenchmarkMulDivHalfEven(b *testing.B) {
+	for _, c := range []struct{ name, a, b, c string }{{"small", "16741.25", "100", "1200"}, {"cost", "16741000000.25", "100", "1200"}, {"large", "16741.25", "100", "12000000000"}} {
+		x, y, z := ledger.MustAmount(c.a), ledger.MustAmount(c.b), ledger.MustAmount(c.c)
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := ledger.MulDivHalfEven(x, y, z); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -18,7 +18,7 @@ import (
 // zeros taken off and a zigzag varint, or 255 and sixteen bytes; times as microseconds since 1970; maps sorted by name.
 // The first byte is the version; a new field needs a new version, and old versions stay readable for ever.
 const (
-	entryVersion   = 1
+	entryVersion   = 2 // 1 was never released
 	contentVersion = 1
 )
 
@@ -83,8 +83,9 @@ func AppendEntry(b []byte, en *Entry) []byte {
 	e = append(e, en.Content[:]...)
 	e.text(en.Source)
 	e.dates(en.TradeDate, en.SettleDate, en.EffectiveDate)
-	e.presence(en.Trade != nil, en.Account != nil, en.Define != nil)
-	for _, id := range [...]ID{en.Links.Trade, en.Links.Reverses, en.Links.Corrects, en.Links.ReplacedBy} {
+	e.presence(en.Trade != nil, en.Account != nil, en.Define != nil, en.Day != nil)
+	e = append(e, byte(1+slices.Index(tradeStates, en.State)))
+	for _, id := range [...]ID{en.Links.Trade, en.Links.Reverses, en.Links.Corrects, en.Links.ReplacedBy, en.Links.Root} {
 		e.uint(uint64(id))
 	}
 	e.uint(uint64(len(en.Postings)))
@@ -111,6 +112,9 @@ func AppendEntry(b []byte, en *Entry) []byte {
 	if en.Define != nil {
 		e.instrument(en.Define)
 	}
+	if en.Day != nil {
+		e.day(en.Day)
+	}
 	e.pairs(en.Fields)
 	e.pairs(en.Metadata)
 	return e
@@ -131,8 +135,13 @@ func DecodeEntry(b []byte) (*Entry, error) {
 	copy(en.Content[:], d.take(len(en.Content)))
 	en.Source = d.text()
 	en.TradeDate, en.SettleDate, en.EffectiveDate = d.date(), d.date(), d.date()
-	has := d.flags(3)
-	en.Links = Links{Trade: ID(d.uint()), Reverses: ID(d.uint()), Corrects: ID(d.uint()), ReplacedBy: ID(d.uint())}
+	has := d.flags(4)
+	if state := int(d.byte()); state > len(tradeStates) {
+		d.fail()
+	} else if state > 0 {
+		en.State = tradeStates[state-1]
+	}
+	en.Links = Links{Trade: ID(d.uint()), Reverses: ID(d.uint()), Corrects: ID(d.uint()), ReplacedBy: ID(d.uint()), Root: ID(d.uint())}
 	if n := d.count(MaxPostings); n > 0 {
 		en.Postings = make([]Posting, n)
 		for i := range en.Postings {
@@ -154,12 +163,17 @@ func DecodeEntry(b []byte) (*Entry, error) {
 	if has&4 != 0 {
 		en.Define = d.instrument()
 	}
+	if has&8 != 0 {
+		en.Day = d.day()
+	}
 	en.Fields, en.Metadata = d.pairs(), d.pairs()
 	if d.bad || len(d.b) != 0 {
 		return nil, fmt.Errorf("%w: %d bytes", ErrEntryEncoding, len(b))
 	}
 	return en, nil
 }
+
+var tradeStates = TradeStates()
 
 type encoder []byte
 
@@ -250,6 +264,15 @@ func (e *encoder) trade(t *Trade) {
 	e.amount(t.Commission)
 	e.amount(t.Accrued)
 	e.text(t.OrderID)
+}
+
+func (e *encoder) day(d *Day) {
+	e.dates(d.Date, d.To)
+	e.bool(d.Street)
+	for _, n := range [...]int64{d.Opened, d.Settled, d.CutRows} {
+		e.int(n)
+	}
+	*e = append(*e, d.CutHash[:]...)
 }
 
 func (e *encoder) account(a *Account) {
@@ -406,6 +429,12 @@ func (d *decoder) trade() *Trade {
 	}
 	t.Target, t.Commission, t.Accrued, t.OrderID = d.ref(), d.amount(), d.amount(), d.text()
 	return t
+}
+
+func (d *decoder) day() *Day {
+	day := &Day{Date: d.date(), To: d.date(), Street: d.flags(1) != 0, Opened: d.int(), Settled: d.int(), CutRows: d.int()}
+	copy(day.CutHash[:], d.take(len(day.CutHash)))
+	return day
 }
 
 func (d *decoder) account() *Account {

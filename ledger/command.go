@@ -34,6 +34,7 @@ type Command struct {
 	Postings []PostingRequest  // on KindPosting
 	Account  *Account          // on KindOpen
 	Define   *Instrument       // on KindInstrument
+	Day      *Day              // on KindDayBegin and KindDayEnd
 	Fields   map[string]string // on kinds that have no type of their own
 }
 
@@ -90,6 +91,11 @@ func (c *Command) Normalize() *Rejection {
 			return Reject(ReasonMissing, "account", "needed to open an account")
 		}
 		return c.Account.normalize()
+	case c.Kind == KindDayBegin || c.Kind == KindDayEnd:
+		if c.Day == nil {
+			return Reject(ReasonMissing, "day", "needed to begin or end a day")
+		}
+		return nil
 	case c.Kind == KindInstrument:
 		if c.Define == nil {
 			return Reject(ReasonMissing, "instrument", "needed to define an instrument")
@@ -102,14 +108,15 @@ func (c *Command) Normalize() *Rejection {
 // checkParts refuses parts that are another kind's: they would be part of the content and of nothing else.
 func (c *Command) checkParts() *Rejection {
 	trade, definition := c.Kind.IsTrade(), c.IsDefinition()
-	own := !trade && !definition && c.Kind != KindPosting && c.Kind != KindCancel // a kind that was added to the registry
+	day := c.Kind == KindDayBegin || c.Kind == KindDayEnd
+	own := !trade && !definition && !day && c.Kind != KindPosting && c.Kind != KindCancel // a kind that was added to the registry
 	for _, part := range [...]struct {
 		field        string
 		there, right bool
 	}{
 		{"trade", c.Trade != nil, trade}, {"replaces", c.Replaces != nil, trade}, {"target", c.Target != nil, c.Kind == KindCancel || own},
 		{"postings", c.Postings != nil, c.Kind == KindPosting}, {"account", c.Account != nil, c.Kind == KindOpen},
-		{"instrument", c.Define != nil, c.Kind == KindInstrument}, {"fields", len(c.Fields) > 0, own},
+		{"instrument", c.Define != nil, c.Kind == KindInstrument}, {"day", c.Day != nil, day}, {"fields", len(c.Fields) > 0, own},
 	} {
 		if part.there && !part.right {
 			return Reject(ReasonInvalid, part.field, "does not belong to a %s", c.Kind)
@@ -121,6 +128,16 @@ func (c *Command) checkParts() *Rejection {
 // IsDefinition reports whether the command defines an account or an instrument; such a command is idempotent by what it defines.
 func (c *Command) IsDefinition() bool { return c.Kind == KindOpen || c.Kind == KindInstrument }
 
+// IsInternal reports whether only the ledger itself books entries of the kind, in a roll or as part of another entry. They have no key: whether one is
+// booked already shows in the trade's or the day's state.
+func (k Kind) IsInternal() bool {
+	switch k {
+	case KindTradeOpen, KindSettle, KindReverse, KindDayBegin, KindDayEnd:
+		return true
+	}
+	return false
+}
+
 func (c *Command) normalizeEnvelope() *Rejection {
 	if c.Kind == "" {
 		return Reject(ReasonMissing, "kind", "a command needs its kind of event")
@@ -128,7 +145,7 @@ func (c *Command) normalizeEnvelope() *Rejection {
 	if len(c.Kind) > MaxCodeBytes {
 		return Reject(ReasonTooLarge, "kind", "%d bytes, %d are allowed", len(c.Kind), MaxCodeBytes)
 	}
-	if c.IsDefinition() {
+	if c.IsDefinition() || c.Kind.IsInternal() {
 		c.Key = ""
 	} else if c.Key == "" {
 		return Reject(ReasonMissing, "key", "an idempotency key of 1 to %d bytes is needed", MaxKeyBytes)

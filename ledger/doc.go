@@ -17,11 +17,15 @@
 //
 // # File map
 //
-//	amount.go date.go id.go limits.go   values and their bounds
-//	account.go instrument.go            what entries are about; directory.go holds all of them in memory
-//	command.go trade.go                 requests and the checks of their form
-//	rules.go trade_rule.go              the registry and the rules: postings for each business event
-//	entry.go                            the journal's line, and the life of a trade
-//	codec.go                            the journal's encoding, the content hash
-//	reject.go                           why something is refused, in order of precedence
+//	amount.go date.go id.go limits.go       values and their bounds; calendar.go says which days are settlement days
+//	account.go instrument.go                what entries are about; directory.go holds all of them in memory
+//	command.go trade.go                     requests and the checks of their form; fields.go those of events without a type of their own
+//	rules.go event.go                       the registry, and how a rule reads such an event
+//	trade_rule.go life_rule.go day.go       the rules: trades, their lives, the days of a roll,
+//	cash_rule.go journal_rule.go            cash in and out, journals,
+//	interest_rule.go fx_rule.go             interest, currencies
+//	entry.go life.go                        the journal's line, and the life of a trade
+//	decide.go                               what a command does at its place in the journal
+//	codec.go                                the journal's encoding, the content hash
+//	reject.go                               why something is refused, in order of precedence
 package ledger

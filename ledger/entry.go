@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -35,16 +34,32 @@ type Links struct {
 	// Trade is the trade that the entry is about: for a booking its own id, for a cancel the cancelled trade's; 0 for entries that
 	// are no trade's.
 	Trade ID
-	// Reverses is the entry whose postings this one negates.
+	// Reverses is the entry whose postings this one negates; for the cancel of a trade that is not in force yet, the booking.
 	Reverses ID
 	// Corrects is the trade that this one was booked in place of.
 	Corrects ID
 	// ReplacedBy, on the cancel of a correction, is the trade that was booked in place of the cancelled one.
 	ReplacedBy ID
+	// Root, on all entries about a correction, is the first trade of its chain of corrections: the correction stands in its place
+	// where trades are put in order (cost, P&L).
+	Root ID
 }
 
-// Entry is one line of the journal: what happened, and the postings that it makes. Entries never change. An entry that defines an
-// account or an instrument has no postings, every other has [MinPostings] to [MaxPostings].
+// Place gives the trade in whose place the entry's trade stands among the trades of its effective date: itself, or the first one of its chain of
+// corrections; for entries about no trade, the entry.
+func (e *Entry) Place() ID {
+	switch {
+	case e.Links.Root != 0:
+		return e.Links.Root
+	case e.Links.Trade != 0:
+		return e.Links.Trade
+	}
+	return e.ID
+}
+
+// Entry is one line of the journal: what happened, and the postings that it makes. Entries never change. Entries that define an account
+// or an instrument, that begin or end a day, and that book or cancel a trade which is not in force yet have no postings, every other
+// has [MinPostings] to [MaxPostings].
 type Entry struct {
 	ID       ID
 	Epoch    int64     // the writer's term that appended it
@@ -55,12 +70,14 @@ type Entry struct {
 	Source   string
 
 	TradeDate     Date
-	SettleDate    Date // 0 where none was given
+	SettleDate    Date // of trades: as given, or worked out from the calendar; 0 on most other entries
 	EffectiveDate Date // when it counts in the books
 
 	Links    Links
 	Postings []Posting
-	Trade    *Trade            // trades: as booked; cancels: the cancelled trade
+	Trade    *Trade            // entries about a trade: as it was booked
+	State    TradeState        // entries about a trade: where it stands after this entry; "" on others
+	Day      *Day              // the day that the entry begins or ends
 	Account  *Account          // the account that the entry opens
 	Define   *Instrument       // the instrument that the entry defines
 	Fields   map[string]string // the details of an event that has no type of its own
@@ -68,47 +85,6 @@ type Entry struct {
 
 	// Hash is the journal's hash chain up to and including this entry; it is not part of the encoding.
 	Hash [32]byte
-}
-
-// TradeState is where a trade is in its life.
-type TradeState string
-
-// The states of a trade.
-const (
-	TradeOpen     TradeState = "open"
-	TradeCanceled TradeState = "canceled"
-)
-
-// Life is a trade with all entries about it, in journal order; the first booked it.
-type Life []*Entry
-
-// State gives where the trade stands after its entries.
-func (l Life) State() TradeState {
-	for _, e := range l[1:] {
-		if e.Kind == KindCancel {
-			return TradeCanceled
-		}
-	}
-	return TradeOpen
-}
-
-// Made gives the sum of the postings that the trade has made so far, by account, instrument and bucket in order of first
-// appearance, without zeros.
-func (l Life) Made() []Posting {
-	var sum []Posting
-	for _, e := range l {
-		for _, p := range e.Postings {
-			i := slices.IndexFunc(sum, func(q Posting) bool {
-				return q.Account == p.Account && q.Instrument == p.Instrument && q.Bucket == p.Bucket
-			})
-			if i < 0 {
-				sum = append(sum, p)
-			} else {
-				sum[i].Quantity = sum[i].Quantity.Add(p.Quantity)
-			}
-		}
-	}
-	return slices.DeleteFunc(sum, func(p Posting) bool { return p.Quantity.IsZero() })
 }
 
 // Balanced checks promise P1: the quantities of each instrument add up to zero. It gives the first instrument that does not.

@@ -41,6 +41,14 @@ const (
 	ReasonTradeNotFound Reason = "trade_not_found"
 	// ReasonTradeCanceled: the trade to cancel or correct is cancelled already.
 	ReasonTradeCanceled Reason = "trade_already_canceled"
+	// ReasonTradeSettled: the trade, or its street side, is settled already.
+	ReasonTradeSettled Reason = "trade_settled"
+	// ReasonTradeOpen: the trade is in force already.
+	ReasonTradeOpen Reason = "trade_already_open"
+	// ReasonTradeNotOpen: the trade's date has not come, so nothing of it can settle.
+	ReasonTradeNotOpen Reason = "trade_not_open"
+	// ReasonDayPassed: the business date is beyond the day asked for; it only moves forward.
+	ReasonDayPassed Reason = "day_passed"
 )
 
 // Reasons lists all reasons in order of precedence.
@@ -49,6 +57,7 @@ func Reasons() []Reason {
 		ReasonMalformed, ReasonTooLarge, ReasonMissing, ReasonInvalid, ReasonOutOfRange, ReasonUnknownKind, ReasonKeyConflict,
 		ReasonUnknownAccount, ReasonUnknownInstrument, ReasonWrongCurrency, ReasonAccountExists, ReasonInstrumentExists,
 		ReasonUnbalanced, ReasonTradeNotFound, ReasonTradeCanceled,
+		ReasonTradeSettled, ReasonTradeOpen, ReasonTradeNotOpen, ReasonDayPassed,
 	}
 }
 

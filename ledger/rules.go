@@ -3,6 +3,7 @@ package ledger
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -18,12 +19,16 @@ type Books interface {
 // Rule says what one kind of business event does to the books. A new business event is a new Rule and nothing else.
 type Rule struct {
 	Kind Kind
+	// Fields are the command's fields that events of the kind have, if they have no type of their own: they are checked and made canonical before
+	// anything else is done with them. [EventRule] makes a rule that reads them.
+	Fields []Field
 	// Post makes the entry's postings from the command alone. It must be a pure function of the command and of accounts and
 	// instruments, which never change once defined.
 	Post func(c *Command, e *Entry, d *Desk) *Rejection
 	// OnTrade, on events that act on an earlier trade, makes the postings from what that trade did so far. It runs in the
-	// sequencer, in journal order, and must be quick.
-	OnTrade func(e *Entry, trade Life) *Rejection
+	// sequencer, in journal order, and must be quick. The entry has the trade, its dates and links already, and State as it was. House accounts
+	// that it posts to are asked for in Post, which runs before.
+	OnTrade func(e *Entry, trade Life, d *Desk) *Rejection
 }
 
 // Rules is the registry: one rule for each kind of event.
@@ -36,6 +41,7 @@ func NewRules(rules ...Rule) *Rules {
 		if _, taken := r.byKind[rule.Kind]; taken || rule.Kind == "" || rule.Post == nil && rule.OnTrade == nil {
 			panic(fmt.Sprintf("ledger: rule %q is registered twice or does nothing", rule.Kind))
 		}
+		checkSchema(rule.Kind, rule.Fields)
 		r.byKind[rule.Kind] = rule
 	}
 	return r
@@ -43,7 +49,8 @@ func NewRules(rules ...Rule) *Rules {
 
 // StandardRules are the rules of bookkeeping.md that BK ships; more can be added.
 func StandardRules(more ...Rule) *Rules {
-	return NewRules(append(append(tradeRules(), postingRule(), cancelRule(), openRule(), instrumentRule()), more...)...)
+	return NewRules(slices.Concat(tradeRules(), lifeRules(), dayRules(), []Rule{postingRule(), openRule(), instrumentRule()},
+		cashRules(), journalRules(), interestRules(), []Rule{fxRule()}, more)...)
 }
 
 // Draft is a command made ready for the sequencer: checked, hashed, and with all the postings that need no knowledge of order.
@@ -70,11 +77,15 @@ func (r *Rules) Prepare(c *Command, books Books, at time.Time) (Draft, *Rejectio
 	switch {
 	case c.Target != nil && rule.OnTrade == nil:
 		return Draft{}, Reject(ReasonInvalid, "target", "a %s acts on no trade", c.Kind)
-	case c.Target == nil && rule.Post == nil:
+	case c.Target == nil && rule.OnTrade != nil:
 		return Draft{}, Reject(ReasonMissing, "target", "a %s needs the trade that it acts on", c.Kind)
+	}
+	if rej := c.normalizeFields(rule.Fields); rej != nil {
+		return Draft{}, rej
 	}
 	desk := &Desk{books: books}
 	desk.resolveRefs(c)
+	desk.resolveFields(c, rule.Fields)
 	d := Draft{Command: c, Content: c.Hash(), Entry: c.entry(at.UTC().Truncate(time.Microsecond))}
 	d.Entry.Content = d.Content
 	if rule.Post != nil {
@@ -98,12 +109,10 @@ func (r *Rules) Prepare(c *Command, books Books, at time.Time) (Draft, *Rejectio
 	return d, nil
 }
 
-// OnTrade lets the rule of the entry's kind make the postings from the trade's life so far.
-func (r *Rules) OnTrade(e *Entry, trade Life) *Rejection { return r.byKind[e.Kind].OnTrade(e, trade) }
-
 // Desk is a rule's way to accounts and instruments.
 type Desk struct {
 	books   Books
+	day     BusinessDay
 	missing []string
 }
 
@@ -168,6 +177,17 @@ func (d *Desk) resolveRefs(c *Command) {
 	}
 }
 
+// resolveFields does so in an event's fields.
+func (d *Desk) resolveFields(c *Command, schema []Field) {
+	for i := range schema {
+		if name := schema[i].Name; schema[i].Type == AccountField {
+			if a, ok := d.books.Account(AccountRef{Code: c.Fields[name]}); ok {
+				c.Fields[name] = strconv.FormatInt(a.ID, 10)
+			}
+		}
+	}
+}
+
 // symbol names an instrument as the caller did.
 func (d *Desk) symbol(c *Command, e *Entry, instrument int64) string {
 	for i, p := range e.Postings {
@@ -196,29 +216,6 @@ func postingRule() Rule {
 		}
 		return nil
 	}}
-}
-
-// cancelRule negates every posting that the trade has made so far; its dates stay.
-func cancelRule() Rule {
-	return Rule{Kind: KindCancel, OnTrade: func(e *Entry, trade Life) *Rejection {
-		if trade.State() == TradeCanceled {
-			return Reject(ReasonTradeCanceled, "target", "trade %d is cancelled already", trade[0].ID)
-		}
-		booked := trade[0]
-		e.Postings = trade.Made()
-		for i := range e.Postings {
-			e.Postings[i].Quantity = e.Postings[i].Quantity.Neg()
-		}
-		e.Trade = booked.Trade
-		e.TradeDate, e.SettleDate, e.EffectiveDate = booked.TradeDate, booked.SettleDate, booked.EffectiveDate
-		e.Links.Trade, e.Links.Reverses = booked.ID, booked.ID
-		return nil
-	}}
-}
-
-// CancelFor makes the entry that cancels a trade as part of its correction.
-func CancelFor(correction *Entry) *Entry {
-	return &Entry{BookedAt: correction.BookedAt, Kind: KindCancel, Source: correction.Source}
 }
 
 func openRule() Rule {

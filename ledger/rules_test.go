@@ -108,30 +108,6 @@ func TestTradeRules(t *testing.T) {
 	}
 }
 
-func TestCancelNegatesWhatWasMade(t *testing.T) {
-	books, rules := newBooks(), ledger.StandardRules()
-	d, rej := rules.Prepare(exchangeTrade(), books, time.Now())
-	if rej != nil {
-		t.Fatal(rej)
-	}
-	booked := d.Entry
-	booked.ID = 7
-	settled := &ledger.Entry{Kind: "trade.settle", Postings: []ledger.Posting{
-		{Account: 100001, Instrument: 3, Bucket: ledger.Unsettled, Quantity: ledger.AmountOf(-100)}, {Account: 100001, Instrument: 3, Bucket: ledger.Settled, Quantity: ledger.AmountOf(100)},
-	}}
-	cancel := ledger.CancelFor(&ledger.Entry{})
-	if rej := rules.OnTrade(cancel, ledger.Life{booked, settled}); rej != nil {
-		t.Fatal(rej)
-	}
-	if left := (ledger.Life{booked, settled, cancel}).Made(); len(left) != 0 {
-		t.Errorf("after the cancel there is left: %s", show(books, left))
-	}
-	rej = rules.OnTrade(ledger.CancelFor(&ledger.Entry{}), ledger.Life{booked, cancel})
-	if rej == nil || rej.Reason != ledger.ReasonTradeCanceled {
-		t.Errorf("a second cancel: %v", rej)
-	}
-}
-
 // TestContentHash: equal requests have equal hashes, however they are written; anything else does not.
 func TestContentHash(t *testing.T) {
 	hash := func(change func(c *ledger.Command)) ledger.Content {
@@ -170,38 +146,6 @@ func TestContentHash(t *testing.T) {
 			t.Errorf("another %s makes it no other request", name)
 		}
 	}
-}
-
-// Example_rule adds a business event of one's own: a dividend paid in cash to one customer. One rule is all it takes.
-func Example_rule() {
-	dividend := ledger.Rule{Kind: "dividend", Post: func(c *ledger.Command, e *ledger.Entry, d *ledger.Desk) *ledger.Rejection {
-		amount, err := ledger.ParseAmount(c.Fields["amount"])
-		if err != nil {
-			return ledger.Reject(ledger.ReasonInvalid, "fields.amount", "%s", err)
-		}
-		account, rej := d.Account("fields.account", ledger.AccountRef{Code: c.Fields["account"]})
-		if rej != nil {
-			return rej
-		}
-		usd, rej := d.Currency("fields.currency", "USD")
-		if rej != nil {
-			return rej
-		}
-		e.Postings = []ledger.Posting{
-			{Account: account, Instrument: usd, Bucket: ledger.Settled, Quantity: amount},
-			{Account: d.House("street:cns"), Instrument: usd, Bucket: ledger.Settled, Quantity: amount.Neg()},
-		}
-		return nil
-	}}
-	books := newBooks()
-	c := &ledger.Command{Kind: "dividend", Key: "d1", Fields: map[string]string{"account": "cust:100001", "amount": "12.5"}}
-	draft, rej := ledger.StandardRules(dividend).Prepare(c, books, time.Now())
-	if rej != nil {
-		fmt.Println(rej)
-		return
-	}
-	fmt.Println(show(books, draft.Entry.Postings))
-	// Output: cust:100001/s 12.5 USD, street:cns/s -12.5 USD
 }
 
 // ExampleRules_Prepare shows what a trade does to the books.

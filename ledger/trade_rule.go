@@ -15,15 +15,26 @@ func tradeRules() []Rule {
 	return rules
 }
 
-// postTrade books a trade between its account and the other side. With s = +1 for a buy and -1 for a sale, q shares at a gross
+// postTrade books a trade and works out its settlement date.
+func postTrade(c *Command, e *Entry, d *Desk) *Rejection {
+	e.Trade.Kind = c.Kind // the entry's own copy: what is worked out goes there
+	if rej := tradePostings(e, d); rej != nil {
+		return rej
+	}
+	if e.SettleDate == 0 {
+		e.SettleDate = SettlementDate(e.TradeDate)
+	}
+	return nil
+}
+
+// tradePostings books a trade between its account and the other side. With s = +1 for a buy and -1 for a sale, q shares at a gross
 // amount g, commission c, accrued interest i, fees f:
 //
 //	account/u  +s q S    other/u  -s q S
 //	account/u  -s (g+i) - c - f $    other/u  +s (g+i) $    firm:commission +c $    liability:sec, liability:taf +f $
-func postTrade(c *Command, e *Entry, d *Desk) *Rejection {
-	t := e.Trade // the entry's own copy: what is worked out goes there
-	t.Kind = c.Kind
-	shape, _ := shapeOf(c.Kind)
+func tradePostings(e *Entry, d *Desk) *Rejection {
+	t := e.Trade
+	shape, _ := shapeOf(t.Kind)
 	account, rej := d.Account("trade.account", t.Account)
 	if rej != nil {
 		return rej
@@ -37,7 +48,7 @@ func postTrade(c *Command, e *Entry, d *Desk) *Rejection {
 		if rej != nil {
 			return rej
 		}
-	case c.Kind == KindExchangeTrade:
+	case t.Kind == KindExchangeTrade:
 		other = d.House(CodeStreetCNS)
 	default:
 		other = d.House(CodeStreetContra + strings.ToUpper(t.ContraMPID))

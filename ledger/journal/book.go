@@ -15,12 +15,17 @@ type BookOptions struct {
 	Atomic bool
 	// Wait: wait for room in the queue, until the context ends, instead of answering ErrOverloaded at once.
 	Wait bool
+
+	roll bool // the commands are the roll's own
 }
 
 // Receipt is the answer to a command that is booked.
 type Receipt struct {
 	// Entry is the entry as journaled; for a definition that was there already, what it defines (without the entry's own id).
 	Entry *ledger.Entry
+	// UpTo is the sequence number of the last entry that came of the command: a settlement may follow a trade that is booked late. A read that is at least
+	// there sees all of it.
+	UpTo uint64
 	// Repeat: the key was known, with the same content. Nothing was booked now; Entry is the first answer.
 	Repeat bool
 }
@@ -78,7 +83,7 @@ func (j *Journal) Book(ctx context.Context, commands []*ledger.Command, opt Book
 }
 
 // BookAsync books commands without waiting for the outcomes. Commands are normalised in place and must not be changed afterwards.
-// What one caller gives in sequence is sequenced in that order.
+// What one caller gives in sequence is sequenced in that order. While a roll is under way it waits for the roll's end.
 func (j *Journal) BookAsync(ctx context.Context, commands []*ledger.Command, opt BookOptions) *Pending {
 	p := &Pending{
 		items: make([]item, len(commands)), outcomes: make([]Outcome, len(commands)), atomic: opt.Atomic, done: make(chan struct{}),
@@ -89,9 +94,21 @@ func (j *Journal) BookAsync(ctx context.Context, commands []*ledger.Command, opt
 	if len(commands) > ledger.MaxBatch {
 		return p.fail(ledger.Reject(ledger.ReasonTooLarge, "commands", "%d commands, %d are allowed", len(commands), ledger.MaxBatch))
 	}
+	if opt.roll {
+		return j.submit(ctx, p, commands)
+	}
+	for i, c := range commands {
+		if c.Kind.IsInternal() {
+			return p.fail(ledger.Reject(ledger.ReasonInvalid, fmt.Sprintf("commands[%d].kind", i), "a %s is booked by the ledger itself", c.Kind))
+		}
+	}
 	if err := j.admit(ctx, p, commands, opt.Wait); err != nil {
 		return p.fail(err)
 	}
+	if err := j.gate.Acquire(ctx, 1); err != nil {
+		return p.fail(fmt.Errorf("%w: a roll of the business date is under way: %w", ErrUnavailable, err))
+	}
+	defer j.gate.Release(1)
 	return j.submit(ctx, p, commands)
 }
 
@@ -99,6 +116,12 @@ func (j *Journal) BookAsync(ctx context.Context, commands []*ledger.Command, opt
 func (j *Journal) admit(ctx context.Context, p *Pending, commands []*ledger.Command, wait bool) error {
 	units := int64(len(commands))
 	for _, c := range commands {
+		if c.Target != nil {
+			units += weightOfTarget
+		}
+		if c.Replaces != nil {
+			units += weightOfReplaces
+		}
 		size := len(c.Postings) * 64
 		for _, pairs := range []map[string]string{c.Metadata, c.Fields} {
 			for name, value := range pairs {

@@ -50,15 +50,20 @@ func ChainNext(prev [32]byte, shard uint16, r *Row) [32]byte {
 // KeyHash gives the 64 bits of an idempotency key that the journal indexes.
 func KeyHash(key string) int64 { return int64(xxhash.Sum64String(key)) }
 
-// definitionSubject marks definitions in the column subject.
-const definitionSubject = 0
+// Subjects that are no trade's.
+const (
+	definitionSubject = 0
+	daySubject        = -1
+)
 
-// SubjectOf gives what the column subject holds for an entry: 0 for definitions, for a later event on a trade the sequence number of the
-// trade's booking; ok is false for all others.
+// SubjectOf gives what the column subject holds for an entry: 0 for definitions, -1 for the beginning and end of a day, for a later event on
+// a trade the sequence number of the trade's booking; ok is false for all others.
 func SubjectOf(e *ledger.Entry) (subject int64, ok bool) {
 	switch {
 	case e.Account != nil || e.Define != nil:
 		return definitionSubject, true
+	case e.Day != nil:
+		return daySubject, true
 	case e.Links.Trade != 0 && e.Links.Trade != e.ID:
 		return int64(e.Links.Trade.Seq()), true
 	}

@@ -15,13 +15,16 @@ import (
 
 // Bounds of the pipeline that are not to be tuned (promise P9).
 const (
-	segmentEntries = 1 << 23  // entries of a partition and of a key filter; as in migrations
-	filterSnapshot = 1 << 20  // a key filter is saved after so many entries
-	unitBytes      = 4 << 10  // a command weighs one unit in the queue and one for each so many bytes
-	tailEntries    = 32 << 10 // committed entries kept in memory for readers
-	tailBytes      = 64 << 20 //
-	readBytes      = 16 << 20 // what one read from Postgres gives at most, encoded
-	perCommand     = 2        // entries that one command may make: a correction is two
+	segmentEntries   = 1 << 23  // entries of a partition and of a key filter; as in migrations
+	filterSnapshot   = 1 << 20  // a key filter is saved after so many entries
+	unitBytes        = 4 << 10  // a command weighs one unit in the queue and one for each so many bytes
+	tailEntries      = 32 << 10 // committed entries kept in memory for readers
+	tailBytes        = 64 << 20 //
+	readBytes        = 16 << 20 // what one read from Postgres gives at most, encoded
+	perCommand       = 2        // entries that a command may make for each unit that it weighs: a trade that settles at once is two
+	weightOfTarget   = 1        // a cancel is up to three: two settlements are reversed
+	weightOfReplaces = 2        // a correction is up to five
+	rollInFlight     = 4 << 10  // commands of a roll that are on their way at once
 )
 
 // Config says how to open a journal. The zero value of a field is its default.

@@ -6,6 +6,8 @@
 //	admit, check form,  →   repeats, trade state, →   BEGIN, fence, COPY,     →   answers, readers,
 //	postings, look-ups      number, hash chain        COMMIT in turn              key filter
 //
+// A roll of the business date (package dayroll) holds the journal: all others wait before the first stage until it is over.
+//
 // A caller's goroutine does all that needs no order: the form of the request, the rule's postings, and look-ups of keys and trades
 // in Postgres, which only the rare command needs (see keyFilter). It hands over what it found together with the place up
 // to which that is right. The sequencer, alone, decides the rest in memory: it knows all that came since from its window of recent
@@ -21,6 +23,7 @@
 //     so waits for transactions on their way, and every later one of the old writer fails.
 //   - An answer follows its commit: first the keys go into the filter, then definitions into the directory, then the head moves, then the
 //     caller hears.
+//   - While the last day entry is not the end of its roll, nobody but the roll books, in this term and in the next.
 //   - The window reaches back at least to the oldest entry that is not committed; everything older is in Postgres for look-ups.
 //   - Rows are never changed: the sessions' role has no right to.
 //
@@ -50,7 +53,8 @@
 //	config.go errors.go metrics.go    settings and bounds, sentinels, figures
 //	journal.go takeover.go term.go    standing by, taking over, leading, and the end of a term
 //	book.go prepare.go                the caller's stage
-//	sequencer.go window.go filter.go  the decision, and what it knows of earlier entries
+//	sequencer.go window.go filter.go  the decision (ledger.Rules.Decide), and what is known of earlier entries
+//	roll.go                           the business day, and the hold that a roll has on bookings
 //	rows.go chain.go commit.go        COPY's bytes, the hash chain, the transaction
 //	reader.go store.go                reading: the tail in memory, the rest from Postgres
 package journal

@@ -30,6 +30,7 @@ type Journal struct {
 	filter    atomic.Pointer[keyFilter]
 	current   atomic.Pointer[term]
 	inFlight  *semaphore.Weighted
+	gate      *semaphore.Weighted // each booking holds one until it is in the queue, a roll all
 	metrics   *metrics
 
 	unresolved      []*batch // of a term that is over; Run's alone
@@ -45,7 +46,7 @@ func Open(ctx context.Context, cfg Config) (*Journal, error) {
 	}
 	j := &Journal{
 		cfg: cfg, log: cfg.Log.With("shard", cfg.Shard), directory: ledger.NewDirectory(), tail: newTail(),
-		inFlight: semaphore.NewWeighted(int64(cfg.MaxInFlight)), metrics: newMetrics(cfg.Metrics),
+		inFlight: semaphore.NewWeighted(int64(cfg.MaxInFlight)), gate: semaphore.NewWeighted(gateUnits), metrics: newMetrics(cfg.Metrics),
 	}
 	pool, err := pgxpool.ParseConfig(cfg.DSN)
 	if err != nil {

@@ -64,7 +64,7 @@ func (j *Journal) lookUp(ctx context.Context, p *Pending) error {
 		}
 		c := it.draft.Command
 		if it.known = known[c.Key]; it.known != nil && c.Key != "" {
-			p.outcomes[i] = repeatOf(it)
+			p.outcomes[i] = repeatOf(it, p.asOf)
 			it.settled = true
 			continue
 		}
@@ -77,12 +77,12 @@ func (j *Journal) lookUp(ctx context.Context, p *Pending) error {
 	return nil
 }
 
-// repeatOf is the outcome of a command whose key is known.
-func repeatOf(it *item) Outcome {
+// repeatOf is the outcome of a command whose key is known; all that came of it then is booked up to upTo.
+func repeatOf(it *item, upTo uint64) Outcome {
 	if it.known.Content != it.draft.Content {
 		return Outcome{Err: ledger.Reject(ledger.ReasonKeyConflict, "key", "%q was used for entry %d, with other content", it.known.Key, it.known.ID)}
 	}
-	return Outcome{Receipt: Receipt{Entry: it.known, Repeat: true}}
+	return Outcome{Receipt: Receipt{Entry: it.known, UpTo: max(upTo, it.known.ID.Seq()), Repeat: true}}
 }
 
 func targetOf(c *ledger.Command) *ledger.Target {

@@ -2,7 +2,9 @@ package journal
 
 import (
 	"context"
+	"fmt"
 	"sync"
+	"time"
 
 	"github.com/bkledger/bk/ledger"
 )
@@ -91,6 +93,28 @@ func (j *Journal) Read(ctx context.Context, after uint64, limit int) ([]*ledger.
 		return nil, nil
 	}
 	return j.store.read(ctx, after, int(min(uint64(limit), head-after)))
+}
+
+// SeqAt gives the sequence number of the last entry that was booked at or before a time, as far as this process knows; 0 if none was.
+// Booking times never decrease along the journal, so it looks at some 40 entries at most.
+func (j *Journal) SeqAt(ctx context.Context, at time.Time) (uint64, error) {
+	low, high := uint64(0), j.Head().Seq // the answer is between them, both included
+	for low < high {
+		middle := high - (high-low)/2
+		found, err := j.EntriesBySeq(ctx, []uint64{middle})
+		if err != nil {
+			return 0, fmt.Errorf("look for the entry booked at %s: %w", at.Format(time.RFC3339Nano), err)
+		}
+		switch {
+		case found[0] == nil:
+			return 0, fmt.Errorf("%w: entry %d is missing", ErrGap, middle)
+		case found[0].BookedAt.After(at):
+			high = middle - 1
+		default:
+			low = middle
+		}
+	}
+	return low, nil
 }
 
 // Wait returns when the head is beyond after.

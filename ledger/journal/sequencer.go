@@ -18,7 +18,9 @@ type sequencer struct {
 	next     uint64
 	hash     [32]byte
 	lastTime time.Time
-	previous chan struct{} // closed when the batch before is committed
+	day      ledger.BusinessDay
+	room     []*ledger.Entry // of what is being decided
+	previous chan struct{}   // closed when the batch before is committed
 }
 
 // batch is what one transaction appends.
@@ -111,7 +113,7 @@ func (s *sequencer) decide(ctx context.Context, p *Pending) {
 		panic("journal: the window has lost an entry that is not committed")
 	}
 	mark := s.batch.rows.mark()
-	from, first, hash := len(s.batch.entries), s.next, s.hash
+	from, first, hash, day := len(s.batch.entries), s.next, s.hash, s.day
 	pending := false
 	for i := range p.items {
 		it := &p.items[i]
@@ -121,6 +123,7 @@ func (s *sequencer) decide(ctx context.Context, p *Pending) {
 		}
 		if p.outcomes[i].Err != nil && p.atomic {
 			s.rewind(from, mark, first, hash)
+			s.day = day
 			p.rejectGroup()
 			pending = first-1 > head
 			break
@@ -140,7 +143,7 @@ func (s *sequencer) uncommitted(o Outcome, head uint64) bool {
 	if o.Err != nil || o.Receipt.Entry.ID == 0 {
 		return s.next-1 > head
 	}
-	return o.Receipt.Entry.ID.Seq() > head
+	return o.Receipt.UpTo > head
 }
 
 // rewind takes back what a group has put into the batch.
@@ -167,13 +170,12 @@ func (s *sequencer) decideItem(it *item, rejected Outcome, first uint64) Outcome
 		return Outcome{Err: ledger.Reject(ledger.ReasonKeyConflict, "key", "%q stands twice in this batch, with other content", c.Key)}
 	}
 	if it.known != nil {
-		return repeatOf(it)
+		return repeatOf(it, s.lastWith(it.known))
 	}
 	if rejected.Err != nil {
 		return rejected
 	}
-	switch {
-	case c.IsDefinition():
+	if c.IsDefinition() {
 		exists, rej := s.j.directory.Reserve(e)
 		if rej != nil {
 			return Outcome{Err: rej}
@@ -181,53 +183,31 @@ func (s *sequencer) decideItem(it *item, rejected Outcome, first uint64) Outcome
 		if exists {
 			return Outcome{Receipt: Receipt{Entry: e, Repeat: true}}
 		}
-	case c.Replaces != nil:
-		if rej := s.replace(it); rej != nil {
-			return Outcome{Err: rej}
-		}
-	case c.Target != nil:
-		life := s.life(it)
-		if life == nil {
-			return Outcome{Err: ledger.Reject(ledger.ReasonTradeNotFound, "target", "there is no such trade")}
-		}
-		if rej := s.act(e, life); rej != nil {
-			return Outcome{Err: rej}
-		}
 	}
-	s.append(e)
-	return Outcome{Receipt: Receipt{Entry: e}}
+	var target ledger.Life
+	if targetOf(c) != nil {
+		target = s.life(it)
+	}
+	entries, rej := s.j.cfg.Rules.Decide(s.room[:0], &it.draft, target, s.moment())
+	s.room = entries
+	if rej != nil {
+		return Outcome{Err: rej}
+	}
+	s.append(entries)
+	return Outcome{Receipt: Receipt{Entry: e, UpTo: s.next - 1}}
 }
 
-// replace cancels the trade that a new one stands in for, as an entry of its own just before it, and links the two both ways.
-func (s *sequencer) replace(it *item) *ledger.Rejection {
-	life := s.life(it)
-	if life == nil {
-		return ledger.Reject(ledger.ReasonTradeNotFound, "replaces", "there is no such trade")
-	}
-	e := it.draft.Entry
-	if life.State() != ledger.TradeCanceled {
-		cancel := ledger.CancelFor(e)
-		if rej := s.act(cancel, life); rej != nil {
-			return rej
-		}
-		cancel.Links.ReplacedBy = ledger.MakeID(s.j.cfg.Shard, s.next+1)
-		s.append(cancel)
-	} else if !it.draft.Command.Replaces.Link {
-		return ledger.Reject(ledger.ReasonTradeCanceled, "replaces", "trade %d is cancelled already", life[0].ID)
-	}
-	e.Links.Corrects = life[0].ID
-	return nil
+func (s *sequencer) moment() ledger.Moment {
+	return ledger.Moment{Next: ledger.MakeID(s.j.cfg.Shard, s.next), Day: s.day, Books: s.j.directory}
 }
 
-// act lets the rule of the entry's kind make the postings from what the trade did so far.
-func (s *sequencer) act(e *ledger.Entry, life ledger.Life) *ledger.Rejection {
-	if rej := s.j.cfg.Rules.OnTrade(e, life); rej != nil {
-		return rej
+// lastWith gives the last entry that was booked together with one: the settlement of a trade that was due already.
+func (s *sequencer) lastWith(e *ledger.Entry) uint64 {
+	seq := e.ID.Seq()
+	if next := s.window.at(seq + 1); next != nil && next.Kind == ledger.KindSettle && next.Links.Trade == e.ID {
+		return seq + 1
 	}
-	if instrument, ok := ledger.Balanced(e.Postings); !ok {
-		return ledger.Reject(ledger.ReasonUnbalanced, "postings", "the quantities of instrument %d do not add up to zero", instrument)
-	}
-	return nil
+	return seq
 }
 
 // life gives the trade that a command acts on, as of now: what the caller found and what was sequenced since.
@@ -253,20 +233,19 @@ func (s *sequencer) life(it *item) ledger.Life {
 	return life
 }
 
-// append gives the entry its place.
-func (s *sequencer) append(e *ledger.Entry) {
-	e.ID, e.Epoch, e.BookedAt = ledger.MakeID(s.j.cfg.Shard, s.next), s.t.epoch, s.lastTime
-	if e.Kind.IsTrade() {
-		e.Links.Trade = e.ID
-	}
-	for _, p := range e.Postings {
-		if p.Account == 0 || p.Instrument == 0 {
-			panic(fmt.Sprintf("journal: the rule of %s made a posting on account %d, instrument %d", e.Kind, p.Account, p.Instrument))
+// append puts entries, which have the next ids, into the batch.
+func (s *sequencer) append(entries []*ledger.Entry) {
+	for _, e := range entries {
+		e.Epoch, e.BookedAt = s.t.epoch, s.lastTime
+		for _, p := range e.Postings {
+			if p.Account == 0 || p.Instrument == 0 {
+				panic(fmt.Sprintf("journal: the rule of %s made a posting on account %d, instrument %d", e.Kind, p.Account, p.Instrument))
+			}
 		}
+		hash, size := s.batch.rows.add(s.hash, e)
+		e.Hash = hash
+		s.batch.entries, s.batch.sizes = append(s.batch.entries, e), append(s.batch.sizes, size)
+		s.window.push(e, size)
+		s.next, s.hash, s.day = s.next+1, hash, s.day.After(e)
 	}
-	hash, size := s.batch.rows.add(s.hash, e)
-	e.Hash = hash
-	s.batch.entries, s.batch.sizes = append(s.batch.entries, e), append(s.batch.sizes, size)
-	s.window.push(e, size)
-	s.next, s.hash = s.next+1, hash
 }

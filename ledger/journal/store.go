@@ -190,6 +190,15 @@ func (s *store) lives(ctx context.Context, booked []*ledger.Entry) (map[ledger.I
 	return lives, err
 }
 
+// businessDay gives where the ledger stands between days, as of the last day entry up to head.
+func (s *store) businessDay(ctx context.Context, head uint64) (day ledger.BusinessDay, err error) {
+	err = s.each(ctx, `subject = $2 AND seq <= $3 ORDER BY seq DESC LIMIT 1`, []any{int64(daySubject), int64(head)}, func(e *ledger.Entry, _ int) error {
+		day = day.After(e)
+		return nil
+	})
+	return day, err
+}
+
 // definitions folds all definitions behind after into the directory and gives the place of the last one folded, also with an error.
 func (s *store) definitions(ctx context.Context, d *ledger.Directory, after, upTo uint64) (uint64, error) {
 	last := after

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,6 +24,8 @@ type term struct {
 	queue    chan *Pending
 	toCommit chan *batch
 	draining chan struct{}
+
+	unfinished atomic.Pointer[Hold] // of a roll that the last term began and did not end
 
 	stopLoading func() // ends the beats of the time in which the term is loaded
 
@@ -51,13 +54,22 @@ func (t *term) lead(stop context.Context, seq *sequencer) error {
 	background, stopBackground := context.WithCancel(ctx)
 	defer stopBackground()
 	var others sync.WaitGroup
+	if err == nil && seq.day.Rolling() {
+		if hold, holdErr := t.j.Hold(ctx); holdErr != nil {
+			err = holdErr
+		} else {
+			defer hold.Release()
+			t.unfinished.Store(hold)
+			t.j.log.Info("a roll is unfinished: bookings wait until it is finished", "business_date", seq.day.Date.String(), "to", seq.day.To.String())
+		}
+	}
 	if err == nil {
+		t.j.current.Store(t)
+		t.j.metrics.leading.Set(1)
 		others.Go(func() { t.keepFilters(background) })
 		if t.j.cfg.Term != nil {
 			others.Go(func() { t.j.cfg.Term(background, t.j) })
 		}
-		t.j.current.Store(t)
-		t.j.metrics.leading.Set(1)
 	}
 	go func() {
 		select {

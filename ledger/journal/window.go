@@ -29,7 +29,7 @@ func (w *window) push(e *ledger.Entry, size int) {
 	if e.Key != "" {
 		w.keys[e.Key] = e.ID.Seq()
 	}
-	if trade, ok := SubjectOf(e); ok && trade != definitionSubject {
+	if trade, ok := SubjectOf(e); ok && trade > 0 {
 		w.trades[uint64(trade)] = append(w.trades[uint64(trade)], e.ID.Seq())
 	}
 	for _, old := range w.ring.push(e, size) {
@@ -48,7 +48,7 @@ func (w *window) forget(e *ledger.Entry) {
 	if e.Key != "" && w.keys[e.Key] == e.ID.Seq() {
 		delete(w.keys, e.Key)
 	}
-	if trade, ok := SubjectOf(e); ok && trade != definitionSubject {
+	if trade, ok := SubjectOf(e); ok && trade > 0 {
 		events := slices.DeleteFunc(w.trades[uint64(trade)], func(seq uint64) bool { return seq == e.ID.Seq() })
 		if len(events) == 0 {
 			delete(w.trades, uint64(trade))

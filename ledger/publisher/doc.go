@@ -4,8 +4,8 @@
 // # The stream
 //
 // An entry is published once under each customer account that it touches, in the order in which its postings name them first; one
-// that touches no customer once, under the account of its first posting. The definition of an account goes under that account, that
-// of an instrument under "instrument/<id>". The key is the account's id in decimal text, the partition is Java's default (murmur2) of
+// that touches no customer once, under the account of its first posting. A trade that is not in force yet goes under its own accounts, the
+// definition of an account under that account, that of an instrument under "instrument/<id>", the beginning and end of a day under "day". The key is the account's id in decimal text, the partition is Java's default (murmur2) of
 // it, so a partition holds all that happened to its accounts, in journal order. The headers (event.go) let a consumer count: it has an
 // entry when it has its legs 0 to n-1. The record's time is when the entry was booked. Several shards may share the topic; order
 // holds within each.

@@ -31,6 +31,14 @@ func eventKeys(dir *ledger.Directory, e *ledger.Entry) ([]int64, string, error) 
 		return []int64{e.Account.ID}, "", nil
 	case e.Define != nil:
 		return nil, "instrument/" + strconv.FormatInt(e.Define.ID, 10), nil
+	case e.Day != nil:
+		return nil, "day", nil
+	case len(e.Postings) == 0 && e.Trade != nil: // not in force yet
+		accounts := []int64{e.Trade.Account.ID}
+		if !e.Trade.Target.IsZero() {
+			accounts = append(accounts, e.Trade.Target.ID)
+		}
+		return accounts, "", nil
 	case len(e.Postings) == 0:
 		return nil, "", fmt.Errorf("%w: %s has no postings and defines nothing", ErrUnpublishable, place(e.ID))
 	}
