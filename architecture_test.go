@@ -16,6 +16,7 @@ const module = "github.com/bkledger/bk/"
 // mayImport says which packages of the module the product code below a folder may import, by prefix. The most specific folder counts.
 var mayImport = map[string][]string{
 	"ledger":               {},
+	"ledger/dayroll":       {"ledger"},
 	"ledger/journal":       {"ledger"},
 	"ledger/publisher":     {"ledger"},
 	"projections":          {"ledger", "projections"},

@@ -16,7 +16,7 @@ import (
 //
 // A value is: unsigned integers as varints, signed ones zigzag; text as length and bytes; an amount as the count of its trailing
 // zeros taken off and a zigzag varint, or 255 and sixteen bytes; times as microseconds since 1970; maps sorted by name.
-// The first byte is the version; a new field needs a new version, and old versions stay readable for ever.
+// The first byte is the version; a new field needs a new version, and old versions stay readable for ever, from the first release on.
 const (
 	entryVersion   = 2 // 1 was never released
 	contentVersion = 1
