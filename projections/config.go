@@ -44,6 +44,7 @@ const (
 	minBackoff = 20 * time.Millisecond
 	pollEvery  = 10 * time.Millisecond // of the checkpoint, where another process moves it
 	readAtOnce = 2048                  // entries; what is in memory at a time, however large the chunk
+	heavyTimes = 10                    // the chunk timeout of a chunk with a heavy entry
 )
 
 var namePattern = regexp.MustCompile(`^[a-z][a-z_]{0,30}$`)

@@ -18,7 +18,8 @@
 //
 // # Steps of a chunk
 //
-//  1. Read entries after the checkpoint, in parts; check that they are the next ones; fold them.
+//  1. Read entries after the checkpoint, in parts; check that they are the next ones; fold them. An entry that is heavy to store
+//     ([Heavy]) ends the chunk.
 //  2. Begin. Move the checkpoint (sequence number and chain hash) from where this runner believes it to be to the chunk's last entry.
 //     If it is not there, another runner has been: [ErrMoved], roll back. The row stays locked until the end, so two runners never write
 //     the same tables at once, and can't deadlock in them.

@@ -50,6 +50,14 @@ type Fold interface {
 	Store(ctx context.Context, tx pgx.Tx) error
 }
 
+// Heavy is a Fold with entries that cost as much to store as many chunks of others, such as one that freezes a day. A chunk ends after
+// such an entry, so that a transaction has one, however few entries lie between two of them, and gets ten times [Config].ChunkTimeout.
+type Heavy interface {
+	Fold
+	// Full reports whether one was added since the last Store.
+	Full() bool
+}
+
 // Checker compares a generation's tables with a fold of its own (see [Verifier]). Its memory is bounded by the number of rows that
 // can still change, not by the journal.
 type Checker interface {

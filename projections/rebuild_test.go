@@ -245,12 +245,12 @@ func TestUpgrade(t *testing.T) {
 	stop()
 
 	j.Append(foldtest.Trades(rand.New(rand.NewPCG(13, 13)), 100, 50, 3, true)...)
-	held := &gate{Journal: j, open: make(chan struct{})}
+	held, next := &gate{Journal: j, open: make(chan struct{})}, balances.Projection{}.Version()+1
 	r = newRunner(t, pool, held, func(c *projections.Config) {
-		c.Projections, c.Log = []projections.Projection{version{balances.Projection{}, 2}}, nil
+		c.Projections, c.Log = []projections.Projection{version{balances.Projection{}, next}}, nil
 	})
 	start(t, r)
-	eventually(t, "the new version is being built", func() bool { return mustStatus(t, r)[0].Building.Version == 2 })
+	eventually(t, "the new version is being built", func() bool { return mustStatus(t, r)[0].Building.Version == next })
 	page, err := balances.NewReader(r).Balances(t.Context(), balances.Query{Limit: 10})
 	if err != nil || page.At.Seq != 3000 || len(page.Rows) != 10 {
 		t.Fatalf("a read meanwhile: at %s, %d rows, %v", page.At, len(page.Rows), err)
@@ -267,7 +267,7 @@ func TestUpgrade(t *testing.T) {
 	if err := r.WaitFor(ctx, balances.Name, 3100); err != nil {
 		t.Fatal(err)
 	}
-	if s := mustStatus(t, r)[0]; s.Active.Version != 2 || s.Active.Number != 2 || s.Building.Number != 0 {
+	if s := mustStatus(t, r)[0]; s.Active.Version != next || s.Active.Number != 2 || s.Building.Number != 0 {
 		t.Errorf("status %+v", s)
 	}
 }

@@ -80,7 +80,11 @@ func (w *worker) step(ctx context.Context) (int, error) {
 	if n == 0 || err != nil {
 		return 0, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.r.cfg.ChunkTimeout)
+	patience := w.r.cfg.ChunkTimeout
+	if w.full() {
+		patience *= heavyTimes
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	begun := time.Now()
 	err = pgx.BeginFunc(ctx, w.r.cfg.Pool, func(tx pgx.Tx) error {
@@ -152,10 +156,19 @@ func (w *worker) collect(ctx context.Context, limit int) (n int, err error) {
 			}
 			w.ahead = w.ahead[1:]
 			n++
+			if w.full() {
+				limit = n
+			}
 		}
 		w.took += time.Since(begun)
 	}
 	return n, nil
+}
+
+// full reports whether the chunk ends with an entry that is heavy.
+func (w *worker) full() bool {
+	heavy, ok := w.fold.(Heavy)
+	return ok && heavy.Full()
 }
 
 func (w *worker) add(e *ledger.Entry) error {

@@ -21,12 +21,20 @@ var _ projections.Projection = Projection{}
 // Name is [Name].
 func (Projection) Name() string { return Name }
 
-// Version of fold and table.
-func (Projection) Version() int { return 1 }
+// Version of fold and table. 2: by instrument, too.
+func (Projection) Version() int { return 2 }
 
 // Create makes the generation's table.
 func (Projection) Create(ctx context.Context, tx pgx.Tx, g projections.Generation) error {
-	return projections.CreateTotals(ctx, tx, g.Table(Name))
+	if err := projections.CreateTotals(ctx, tx, g.Table(Name)); err != nil {
+		return err
+	}
+	// For package stockrecord. Amounts are not in it, so that their updates leave it alone.
+	_, err := tx.Exec(ctx, `CREATE INDEX `+g.Index(Name, "instrument")+` ON `+g.Table(Name)+` (instrument, account)`)
+	if err != nil {
+		return fmt.Errorf("index %s: %w", g.Table(Name), err)
+	}
+	return nil
 }
 
 // Drop drops it.

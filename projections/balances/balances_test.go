@@ -5,8 +5,11 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/bkledger/bk/ledger"
 	"github.com/bkledger/bk/migrations/pgtest"
@@ -219,6 +222,29 @@ func TestExact(t *testing.T) {
 	page, err := reader.Balances(t.Context(), balances.Query{Limit: 10})
 	if err != nil || len(page.Rows) != 2 || page.Rows[0].Settled != sum || page.Rows[1].Settled != sum.Neg() {
 		t.Errorf("%+v, %v; should be %s", page.Rows, err, sum)
+	}
+}
+
+// TestByInstrument: the stock record finds an instrument's balances without reading the others.
+func TestByInstrument(t *testing.T) {
+	t.Parallel()
+	pool := foldtest.Pool(t, pgtest.New(t))
+	g := projections.Generation{Projection: balances.Name, Number: 7}
+	err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		if err := (balances.Projection{}).Create(t.Context(), tx, g); err != nil {
+			return err
+		}
+		var definition string
+		if err := tx.QueryRow(t.Context(), `SELECT indexdef FROM pg_indexes WHERE indexname = 'balances_7_instrument'`).Scan(&definition); err != nil {
+			return err
+		}
+		if !strings.HasSuffix(definition, " (instrument, account)") {
+			t.Errorf("the index is %s", definition)
+		}
+		return (balances.Projection{}).Drop(t.Context(), tx, g)
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 

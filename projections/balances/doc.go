@@ -7,6 +7,9 @@
 // that is 0 in both stays, so that what is there is a function of the journal alone, and so that a balance that comes and goes does
 // not make and kill rows. The two buckets share a row because they are read together and change together when a trade settles.
 //
+// An index (instrument, account) serves the stock record (package stockrecord), which reads the same table by security. A
+// generation of version 1 does not have it: the stock record is then right all the same, and slow.
+//
 // # Invariants
 //
 //   - A row is the exact sum of the postings up to the generation's checkpoint (promises P5 and P7).

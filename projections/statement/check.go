@@ -26,6 +26,8 @@ type wanted struct {
 	offsets []int16
 	text    []byte
 	seen    map[int64]bool // instruments
+
+	firstDate, lastDate ledger.Date // effective
 }
 
 func newChecker(tx pgx.Tx, g projections.Generation) *checker {
@@ -43,12 +45,13 @@ func (c *checker) Add(ctx context.Context, e *ledger.Entry) (err error) {
 	for _, p := range e.Postings {
 		w := c.want[p.Account]
 		if w == nil {
-			w = &wanted{seen: map[int64]bool{}}
+			w = &wanted{seen: map[int64]bool{}, firstDate: e.EffectiveDate, lastDate: e.EffectiveDate}
 			c.want[p.Account] = w
 		}
 		offset := int16(seq % blockEntries)
 		if n := len(w.offsets); n == 0 || w.offsets[n-1] != offset {
 			w.offsets = append(w.offsets, offset)
+			w.firstDate, w.lastDate = min(w.firstDate, e.EffectiveDate), max(w.lastDate, e.EffectiveDate)
 		}
 		key := projections.Key{Account: p.Account, Instrument: p.Instrument}
 		if !w.seen[p.Instrument] {
@@ -64,14 +67,15 @@ func (c *checker) Add(ctx context.Context, e *ledger.Entry) (err error) {
 
 func (c *checker) compareBlock(ctx context.Context) error {
 	first := c.block * blockEntries
-	rows, err := c.tx.Query(ctx, `SELECT account, offsets, openings FROM `+c.g.Table(Name)+` WHERE block = $1`, int64(c.block))
+	rows, err := c.tx.Query(ctx, `SELECT account, offsets, openings, first_date, last_date FROM `+c.g.Table(Name)+` WHERE block = $1`, int64(c.block))
 	if err != nil {
 		return fmt.Errorf("read block %d of %s: %w", c.block, c.g.Table(Name), err)
 	}
 	var account int64
 	var offsets []int16
 	var openings string
-	_, err = pgx.ForEachRow(rows, []any{&account, &offsets, &openings}, func() error {
+	var firstDate, lastDate ledger.Date
+	_, err = pgx.ForEachRow(rows, []any{&account, &offsets, &openings, &firstDate, &lastDate}, func() error {
 		c.rows++
 		w := c.want[account]
 		delete(c.want, account)
@@ -85,6 +89,9 @@ func (c *checker) compareBlock(ctx context.Context) error {
 		case string(w.text) != openings:
 			c.breaches.Add(first+uint64(w.offsets[0]), "%s: account %d, block %d opens with %s, should be %s",
 				c.g.Table(Name), account, c.block, short(openings), short(string(w.text)))
+		case w.firstDate != firstDate || w.lastDate != lastDate:
+			c.breaches.Add(first+uint64(w.offsets[0]), "%s: account %d, block %d is effective from %d to %d, should be from %d to %d",
+				c.g.Table(Name), account, c.block, firstDate, lastDate, w.firstDate, w.lastDate)
 		}
 		return nil
 	})

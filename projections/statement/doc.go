@@ -8,6 +8,7 @@
 //
 //	offsets   the entries of the block that have a posting on the account
 //	openings  for each instrument that they touch on it, its balance before the block, as instrument:unsettled:settled;
+//	dates     first_date and last_date, the first and the last effective date of those entries (since version 2)
 //
 // A page loads the listed entries from the journal and adds their postings to the openings: so a running balance in the middle of
 // a block costs at most 1,024 entries, and nothing before the block is ever looked at. The openings also say which instruments
@@ -17,6 +18,20 @@
 // this projection's own checkpoint): the update gives the totals after the chunk; less the chunk's change, plus what the chunk
 // changed before the block, is the opening.
 //
+// A block whose dates are all outside of the dates asked for is skipped without reading an entry.
+//
+// # As of a day, known at a place
+//
+// [Query].KnownAt ends the statement at an entry: what comes later was not known. All before it stays as it is, so that costs nothing.
+//
+// [Query].AsOf leaves out what is effective later, from the running balances too. The openings count everything, so behind the first
+// entry that is left out they are of no use, and a page has to know what was counted since. It begins at the first block that has
+// anything later than the day, where the openings are still right, each instrument at the first block from there on that touches it,
+// and adds the entries up to the page, skipping blocks that are all later. Where entries are booked on the day that they are effective, or
+// shortly after, these are the few blocks around the day and those with something late; where dates run wild, or the statement is
+// of version 1, they are all of the account's entries up to the page, for each page. Memory is one balance an instrument and the
+// entries in hand in any case.
+//
 // # Invariants
 //
 //   - A row is a function of the journal and the checkpoint, not of how the fold was cut into chunks: offsets ascend, openings are in
@@ -24,9 +39,12 @@
 //   - Lines are in journal order, within an entry in the order of its postings; (sequence number, posting index) is a line's place
 //     for ever, so pages are stable under whatever is booked meanwhile.
 //   - A page is as of one place in the journal, though it may take several reads: what is beyond is left out.
-//   - A page looks at a bounded number of entries and rows. A rare instrument or date range on a hot account may give a short page, or
+//   - A page looks at a bounded number of entries and rows, but for what comes before it as of a day (see above). A rare instrument or date range on a hot account may give a short page, or
 //     an empty one, with More set.
-//   - Running balances follow the journal; a filter by effective date leaves lines out and does not change them.
+//   - Running balances follow the journal; a filter by effective date (From, To) leaves lines out and does not change them, AsOf and
+//     KnownAt do: they say which entries there are.
+//   - What is known at a place never changes: with KnownAt, and with pages of one list that all have it, the answer is the same for
+//     ever.
 //
 // # Failure by failure
 //
@@ -36,6 +54,8 @@
 //
 // # Rejected
 //
+//   - Openings as of each day: a row for each account, block and day.
+//   - As of a day by the movements of package daily, backwards from now: it costs what was booked after the page instead of before.
 //   - Openings from the balances table: it is at another checkpoint.
 //   - The opening from the account's row before: the last block that touched this instrument may be any number of blocks back.
 //   - Larger blocks: fewer rows for accounts that trade now and then, but a hot account's row, which is written again with each small

@@ -43,6 +43,8 @@ type row struct {
 	last     uint64 // sequence number of the last entry
 	offsets  []byte // text: 1,2,3
 	openings []pendingOpening
+	// The first and the last effective date of what is to be stored.
+	firstDate, lastDate ledger.Date
 }
 
 type pendingOpening struct {
@@ -64,8 +66,10 @@ func (f *fold) Add(e *ledger.Entry) (err error) {
 		if r.last != seq {
 			if len(r.offsets) == 0 {
 				f.pending = append(f.pending, r)
+				r.firstDate, r.lastDate = e.EffectiveDate, e.EffectiveDate
 			} else {
 				r.offsets = append(r.offsets, ',')
+				r.firstDate, r.lastDate = min(r.firstDate, e.EffectiveDate), max(r.lastDate, e.EffectiveDate)
 			}
 			r.offsets = strconv.AppendUint(r.offsets, seq%blockEntries, 10)
 			r.last = seq
@@ -133,14 +137,16 @@ func (f *fold) storeRows(ctx context.Context, tx pgx.Tx) error {
 			new = append(new, r)
 		}
 	}
-	if err := f.write(ctx, tx, old, `UPDATE `+f.table+` AS t SET offsets = t.offsets || o, openings = t.openings || p
+	if err := f.write(ctx, tx, old, `UPDATE `+f.table+` AS t SET offsets = t.offsets || o, openings = t.openings || p,
+		first_date = least(t.first_date, f), last_date = greatest(t.last_date, l)
 		FROM (`+rowsGiven+`) AS x WHERE t.account = a AND t.block = b`); err != nil {
 		return err
 	}
-	return f.write(ctx, tx, new, `INSERT INTO `+f.table+` (account, block, offsets, openings) `+rowsGiven)
+	return f.write(ctx, tx, new, `INSERT INTO `+f.table+` (account, block, offsets, openings, first_date, last_date) `+rowsGiven)
 }
 
-const rowsGiven = `SELECT a, b, o::int2[] AS o, p FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS g (a, b, o, p)`
+const rowsGiven = `SELECT a, b, o::int2[] AS o, p, f, l
+	FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::integer[], $6::integer[]) AS g (a, b, o, p, f, l)`
 
 // write gives the rows to a statement that must do something with each.
 func (f *fold) write(ctx context.Context, tx pgx.Tx, rows []*row, sql string) error {
@@ -150,9 +156,11 @@ func (f *fold) write(ctx context.Context, tx pgx.Tx, rows []*row, sql string) er
 	}
 	accounts, blocks := make([]int64, n), make([]int64, n)
 	offsets, openings := make([]string, n), make([]string, n)
+	first, last := make([]int32, n), make([]int32, n)
 	var text []byte
 	for i, r := range rows {
 		accounts[i], blocks[i] = r.account, int64(r.block)
+		first[i], last[i] = int32(r.firstDate), int32(r.lastDate)
 		text = append(append(append(text[:0], '{'), r.offsets...), '}')
 		offsets[i] = string(text)
 		text = text[:0]
@@ -162,7 +170,7 @@ func (f *fold) write(ctx context.Context, tx pgx.Tx, rows []*row, sql string) er
 		}
 		openings[i] = string(text)
 	}
-	tag, err := tx.Exec(ctx, sql, accounts, blocks, offsets, openings)
+	tag, err := tx.Exec(ctx, sql, accounts, blocks, offsets, openings, first, last)
 	if err == nil && tag.RowsAffected() != int64(n) {
 		err = fmt.Errorf("%d rows written instead of %d", tag.RowsAffected(), n)
 	}

@@ -63,8 +63,12 @@ type Query struct {
 	After Place
 	// From and To bound the effective date, both included; 0 leaves a side open. Running balances are in journal order all the same.
 	From, To ledger.Date
-	Limit    int    // 1 to [MaxLimit] lines
-	AtLeast  uint64 // waits until the entry of this sequence number is in
+	// AsOf leaves out what is effective after that day, from the lines and from the running balances; 0 leaves nothing out.
+	AsOf ledger.Date
+	// KnownAt leaves out the entries after that sequence number, and waits until those up to it are in; 0 leaves nothing out.
+	KnownAt uint64
+	Limit   int    // 1 to [MaxLimit] lines
+	AtLeast uint64 // waits until the entry of this sequence number is in
 }
 
 // Line is one posting on the account.
@@ -91,11 +95,11 @@ type Page struct {
 	// bounded number of entries.
 	More bool
 	Next Place
-	// At is the place in the journal that the page is as of.
+	// At is the place in the journal that the page is as of: KnownAt where that is given.
 	At ledger.Token
 }
 
-// Statement gives one page.
+// Statement gives one page. [ErrAccount], [ErrLimit].
 func (r *Reader) Statement(ctx context.Context, q Query) (*Page, error) {
 	if q.Account == 0 {
 		return nil, ErrAccount
@@ -103,15 +107,22 @@ func (r *Reader) Statement(ctx context.Context, q Query) (*Page, error) {
 	if q.Limit < 1 || q.Limit > MaxLimit {
 		return nil, ErrLimit
 	}
-	p := &pager{entries: r.entries, q: q, page: &Page{Next: q.After}}
-	block, atLeast := q.After.Seq/blockEntries, q.AtLeast
+	p := &pager{entries: r.entries, q: q, page: &Page{Next: q.After}, running: map[int64]projections.Holding{}}
+	block, atLeast := q.After.Seq/blockEntries, max(q.AtLeast, q.KnownAt)
 	for first := true; ; first = false {
 		var rows []storedRow
+		from := block
 		err := r.runner.View(ctx, Name, atLeast, func(tx pgx.Tx, g projections.Generation) (err error) {
 			if first {
 				p.page.At = ledger.Token{Shard: g.Shard, Seq: g.Checkpoint.Seq}
+				if q.KnownAt != 0 {
+					p.page.At.Seq = q.KnownAt
+				}
+				if from, err = firstToRead(ctx, tx, g, q, block); err != nil {
+					return err
+				}
 			}
-			rows, err = readRows(ctx, tx, g, q.Account, block)
+			rows, err = readRows(ctx, tx, g, q.Account, from)
 			return err
 		})
 		if err != nil {
@@ -120,6 +131,9 @@ func (r *Reader) Statement(ctx context.Context, q Query) (*Page, error) {
 		// What comes later only adds entries after this place, in this generation and any other; those are left out.
 		atLeast = p.page.At.Seq
 		for _, row := range rows {
+			if row.block*blockEntries > p.page.At.Seq {
+				return p.page, nil
+			}
 			if full, err := p.add(ctx, row); err != nil {
 				return nil, fmt.Errorf("statement of account %d: %w", q.Account, err)
 			} else if full {
@@ -134,8 +148,29 @@ func (r *Reader) Statement(ctx context.Context, q Query) (*Page, error) {
 	}
 }
 
+// firstToRead gives the block to begin with: the page's, or, as of a day, the first that has something effective later, if that comes
+// before. Up to there nothing is left out, so the openings of what comes first are right.
+func firstToRead(ctx context.Context, tx pgx.Tx, g projections.Generation, q Query, block uint64) (uint64, error) {
+	if q.AsOf == 0 {
+		return block, nil
+	}
+	if g.Version < datedVersion {
+		return 0, nil
+	}
+	var later int64
+	err := tx.QueryRow(ctx, `SELECT block FROM `+g.Table(Name)+` WHERE account = $1 AND block < $2 AND last_date > $3 ORDER BY block LIMIT 1`,
+		q.Account, int64(block), q.AsOf).Scan(&later)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return block, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look for what account %d has after %s: %w", q.Account, q.AsOf, err)
+	}
+	return uint64(later), nil
+}
+
 func readRows(ctx context.Context, tx pgx.Tx, g projections.Generation, account int64, block uint64) ([]storedRow, error) {
-	rows, err := tx.Query(ctx, `SELECT account, block, offsets, openings FROM `+g.Table(Name)+`
+	rows, err := tx.Query(ctx, `SELECT `+columns(g)+` FROM `+g.Table(Name)+`
 		WHERE account = $1 AND block >= $2 ORDER BY block LIMIT $3`, account, int64(block), rowsAtOnce)
 	if err != nil {
 		return nil, fmt.Errorf("read the statement of account %d: %w", account, err)
@@ -154,6 +189,7 @@ type pager struct {
 	page       *Page
 	rowCount   int
 	entryCount int
+	running    map[int64]projections.Holding // the balances before the next posting to look at
 }
 
 // add goes through one row, and reports whether the page has to end here.
@@ -161,16 +197,27 @@ func (p *pager) add(ctx context.Context, row storedRow) (full bool, err error) {
 	if p.rowCount >= maxRows || p.entryCount >= maxEntries {
 		return true, nil
 	}
-	p.rowCount++
-	concerned := p.q.Instrument == 0 || slices.ContainsFunc(row.openings, func(o opening) bool { return o.instrument == p.q.Instrument })
-	if concerned {
-		running := make(map[int64]projections.Holding, len(row.openings))
-		for _, o := range row.openings {
-			running[o.instrument] = o.Holding
+	catchingUp := (row.block+1)*blockEntries <= p.q.After.Seq // for running balances only
+	if !catchingUp {
+		p.rowCount++
+	}
+	if p.q.AsOf == 0 {
+		clear(p.running)
+	}
+	for _, o := range row.openings {
+		// As of a day only the first opening of an instrument is right: after it something may have been left out.
+		if _, ok := p.running[o.instrument]; !ok {
+			p.running[o.instrument] = o.Holding
 		}
+	}
+	if p.q.concerns(row) {
 		for batch := range slices.Chunk(row.offsets, loadAtOnce) {
-			if full, err := p.addEntries(ctx, row.block, batch, running); full || err != nil {
+			n, full, err := p.addEntries(ctx, row.block, batch)
+			if full || err != nil {
 				return full, err
+			}
+			if !catchingUp {
+				p.entryCount += n
 			}
 		}
 	}
@@ -181,7 +228,7 @@ func (p *pager) add(ctx context.Context, row storedRow) (full bool, err error) {
 	return false, nil
 }
 
-func (p *pager) addEntries(ctx context.Context, block uint64, offsets []int16, running map[int64]projections.Holding) (full bool, err error) {
+func (p *pager) addEntries(ctx context.Context, block uint64, offsets []int16) (loaded int, full bool, err error) {
 	seqs := make([]uint64, 0, len(offsets))
 	for _, o := range offsets {
 		if seq := block*blockEntries + uint64(o); seq <= p.page.At.Seq {
@@ -189,38 +236,51 @@ func (p *pager) addEntries(ctx context.Context, block uint64, offsets []int16, r
 		}
 	}
 	if len(seqs) == 0 {
-		return false, nil
+		return 0, false, nil
 	}
-	p.entryCount += len(seqs)
 	entries, err := p.entries.EntriesBySeq(ctx, seqs)
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
 	for n, seq := range seqs {
 		if n >= len(entries) || entries[n] == nil || entries[n].ID.Seq() != seq {
-			return false, fmt.Errorf("the journal does not give entry %d", seq)
+			return 0, false, fmt.Errorf("the journal does not give entry %d", seq)
 		}
 		e := entries[n]
+		if p.q.AsOf != 0 && e.EffectiveDate > p.q.AsOf {
+			continue
+		}
 		for i, posting := range e.Postings {
 			if posting.Account != p.q.Account {
 				continue
 			}
-			balance, err := running[posting.Instrument].Add(posting)
+			balance, err := p.running[posting.Instrument].Add(posting)
 			if err != nil {
-				return false, err
+				return 0, false, err
 			}
-			running[posting.Instrument] = balance
+			p.running[posting.Instrument] = balance
 			if !p.q.wants(e, i, posting) {
 				continue
 			}
 			if len(p.page.Lines) == p.q.Limit {
-				return true, nil
+				return len(seqs), true, nil
 			}
 			p.page.Lines = append(p.page.Lines, Line{Entry: e, Index: i, Posting: posting, Balance: balance})
 			p.page.Next = Place{seq, i}
 		}
 	}
-	return false, nil
+	return len(seqs), false, nil
+}
+
+// concerns reports whether the entries of a row have to be looked at: for lines, or, as of a day, for the balances of those that follow.
+func (q Query) concerns(row storedRow) bool {
+	if q.Instrument != 0 && !slices.ContainsFunc(row.openings, func(o opening) bool { return o.instrument == q.Instrument }) {
+		return false
+	}
+	if q.AsOf != 0 {
+		return row.firstDate <= q.AsOf
+	}
+	return (q.From == 0 || row.lastDate >= q.From) && (q.To == 0 || row.firstDate <= q.To)
 }
 
 func (q Query) wants(e *ledger.Entry, index int, p ledger.Posting) bool {

@@ -3,11 +3,13 @@ package statement
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/bkledger/bk/ledger"
 	"github.com/bkledger/bk/projections"
 )
 
@@ -30,7 +32,10 @@ var _ projections.Projection = Projection{}
 func (Projection) Name() string { return Name }
 
 // Version of fold and tables.
-func (Projection) Version() int { return 1 }
+func (Projection) Version() int { return 2 }
+
+// datedVersion is the first whose rows say which effective dates they have.
+const datedVersion = 2
 
 // Create makes the generation's tables.
 func (Projection) Create(ctx context.Context, tx pgx.Tx, g projections.Generation) error {
@@ -40,6 +45,8 @@ func (Projection) Create(ctx context.Context, tx pgx.Tx, g projections.Generatio
 			block    bigint NOT NULL,
 			offsets  int2[] NOT NULL,
 			openings text   NOT NULL,
+			first_date integer NOT NULL,
+			last_date  integer NOT NULL,
 			PRIMARY KEY (account, block)
 		) WITH (fillfactor = 90)`,
 		// At most 2 KB, so it need not be moved out of the row; and compressing it at each update of a hot row is work for nothing.
@@ -92,6 +99,8 @@ type storedRow struct {
 	offsets  []int16 // ascending; sequence number = block × blockEntries + offset
 	openings []opening
 	text     string // openings as stored
+	// The first and the last effective date of the entries; all dates there are where the table does not say.
+	firstDate, lastDate ledger.Date
 }
 
 // opening is the balance of an instrument before a block.
@@ -133,9 +142,17 @@ func parseOpenings(text string) ([]opening, error) {
 	return all, nil
 }
 
+// columns are those of scanRow. Version 1 has no dates, and is read while version 2 is being built.
+func columns(g projections.Generation) string {
+	if g.Version < datedVersion {
+		return fmt.Sprintf(`account, block, offsets, openings, 0, %d`, math.MaxInt32)
+	}
+	return `account, block, offsets, openings, first_date, last_date`
+}
+
 func scanRow(r pgx.CollectableRow) (s storedRow, err error) {
 	var block int64
-	if err = r.Scan(&s.account, &block, &s.offsets, &s.text); err != nil {
+	if err = r.Scan(&s.account, &block, &s.offsets, &s.text, &s.firstDate, &s.lastDate); err != nil {
 		return s, err
 	}
 	s.block = uint64(block)
@@ -147,7 +164,7 @@ func scanRow(r pgx.CollectableRow) (s storedRow, err error) {
 
 // readBlock reads all rows of a block; there are at most as many as the block has postings.
 func readBlock(ctx context.Context, tx pgx.Tx, g projections.Generation, block uint64) ([]storedRow, error) {
-	rows, err := tx.Query(ctx, `SELECT account, block, offsets, openings FROM `+g.Table(Name)+` WHERE block = $1`, int64(block))
+	rows, err := tx.Query(ctx, `SELECT `+columns(g)+` FROM `+g.Table(Name)+` WHERE block = $1`, int64(block))
 	if err != nil {
 		return nil, fmt.Errorf("read block %d of %s: %w", block, g.Table(Name), err)
 	}
