@@ -20,9 +20,14 @@ func (s admin) Status(ctx context.Context, _ *connect.Request[bkv1.StatusRequest
 	if err != nil {
 		return nil, err
 	}
+	day, err := s.cfg.Journal.BusinessDay(ctx)
+	if err != nil {
+		return nil, err
+	}
 	head := s.cfg.Journal.Head()
 	res := &bkv1.StatusResponse{
 		Version: s.cfg.Version, Shard: int32(head.Shard), Leading: s.cfg.Journal.Leading(), Epoch: s.cfg.Journal.Epoch(), Head: head.String(),
+		BusinessDate: int32(day.Date), Rolling: day.Rolling(),
 	}
 	for _, p := range states {
 		if p.Active.Number == 0 && p.Trouble == "" {

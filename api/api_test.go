@@ -14,11 +14,12 @@ import (
 	"github.com/bkledger/bk/api"
 	"github.com/bkledger/bk/api/client"
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
+	"github.com/bkledger/bk/ledger/dayroll"
 	"github.com/bkledger/bk/ledger/journal"
 	"github.com/bkledger/bk/migrations/pgtest"
 	"github.com/bkledger/bk/projections"
-	"github.com/bkledger/bk/projections/balances"
-	"github.com/bkledger/bk/projections/statement"
+	"github.com/bkledger/bk/projections/daily"
+	"github.com/bkledger/bk/projections/trades"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -52,22 +53,26 @@ func serve(t testing.TB, change ...func(*api.Config)) *books {
 func serveEmpty(t testing.TB, change ...func(*api.Config)) *books {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	j, err := journal.Open(t.Context(), journal.Config{DSN: pgtest.New(t), Log: log})
+	var roller *dayroll.Roller
+	j, err := journal.Open(t.Context(), journal.Config{
+		DSN: pgtest.New(t), Log: log, PoolConnections: 24, Term: func(ctx context.Context, _ *journal.Journal) { roller.Run(ctx) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	runner, err := projections.New(projections.Config{
-		Pool: j.Pool(), Source: j, Projections: []projections.Projection{balances.Projection{}, statement.Projection{}}, Log: log,
+		Pool: j.Pool(), Source: j, Projections: api.Projections(j.Directory()), Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
+	roller = dayroll.New(dayroll.Config{Journal: j, Due: trades.NewReader(runner), Cuts: daily.NewReader(runner, j), Log: log})
 	go func() { ended <- j.Run(ctx) }()
 	go func() { ended <- runner.Run(ctx) }()
 	cfg := api.Config{
-		Journal: j, Runner: runner, Balances: balances.NewReader(runner), Statements: statement.NewReader(runner, j), Version: "test", Log: log,
+		Journal: j, Runner: runner, Roll: roller.Roll, Version: "test", Log: log,
 	}
 	for _, c := range change {
 		c(&cfg)

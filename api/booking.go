@@ -26,6 +26,15 @@ func (s booking) BookEntry(ctx context.Context, req *connect.Request[bkv1.BookEn
 	return connect.NewResponse(&bkv1.BookEntryResponse{Receipt: receipt}), nil
 }
 
+func (s booking) BookEvent(ctx context.Context, req *connect.Request[bkv1.BookEventRequest]) (*connect.Response[bkv1.BookEventResponse], error) {
+	c, rej := wire.BookEvent(req.Msg)
+	receipt, err := s.bookOne(ctx, req.Msg, c, rej, wire.EventForm)
+	if err != nil {
+		return nil, err
+	}
+	return connect.NewResponse(&bkv1.BookEventResponse{Receipt: receipt}), nil
+}
+
 func (s booking) BookTrade(ctx context.Context, req *connect.Request[bkv1.BookTradeRequest]) (*connect.Response[bkv1.BookTradeResponse], error) {
 	c, rej := wire.BookTrade(req.Msg)
 	receipt, err := s.bookOne(ctx, req.Msg, c, rej, wire.TradeForm)
@@ -68,7 +77,7 @@ func (s booking) bookOne(ctx context.Context, req command, c *ledger.Command, re
 	if outcome.Err != nil {
 		return nil, outcome.Err
 	}
-	return wire.Receipt(outcome.Receipt.Entry, outcome.Receipt.Repeat), nil
+	return receipt(outcome.Receipt), nil
 }
 
 func (s booking) BookBatch(ctx context.Context, req *connect.Request[bkv1.BookBatchRequest]) (*connect.Response[bkv1.BookBatchResponse], error) {
@@ -92,9 +101,9 @@ func (s booking) BookBatch(ctx context.Context, req *connect.Request[bkv1.BookBa
 		if b.errs[i] != nil {
 			continue
 		}
-		res.Results[i] = &bkv1.CommandResult{Result: &bkv1.CommandResult_Receipt{Receipt: wire.Receipt(o.Receipt.Entry, o.Receipt.Repeat)}}
-		if id := o.Receipt.Entry.ID; id.Seq() > last.Seq {
-			last = ledger.Token{Shard: id.Shard(), Seq: id.Seq()}
+		res.Results[i] = &bkv1.CommandResult{Result: &bkv1.CommandResult_Receipt{Receipt: receipt(o.Receipt)}}
+		if upTo := o.Receipt.UpTo; upTo > last.Seq {
+			last = ledger.Token{Shard: o.Receipt.Entry.ID.Shard(), Seq: upTo}
 		}
 	}
 	for i, err := range b.errs {
@@ -168,5 +177,7 @@ func (b *batch) fault() error {
 	}
 	return nil
 }
+
+func receipt(r journal.Receipt) *bkv1.Receipt { return wire.Receipt(r.Entry, r.UpTo, r.Repeat) }
 
 func indexed(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }

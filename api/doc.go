@@ -29,6 +29,9 @@
 //   - The client goes away or its deadline passes while a booking is under way: the command goes its way; outcome_unknown, and the same key tells.
 //   - This process stands by, or loses its term: bookings are answered not_leader or outcome_unknown, reads go on.
 //   - The queue is full: single calls and batches are refused (overloaded), streams are not read.
+//   - A roll's caller goes away: the roll goes on, and asking again joins it. Nothing is remembered here.
+//   - A walk over pages with a time in known_at: its tokens carry the place that the first page took it for, so that bookings in between don't move
+//     the walk.
 //   - A client sends and never reads: its stream stops at [Limits.StreamWindow] commands; a connection that takes no byte for
 //     [Limits.WriteTimeout] is closed.
 //   - The server ends: [Server.Drain] answers what is in flight on streams and ends them with unavailable.
@@ -41,7 +44,11 @@
 //	booking.go stream.go   BookingService
 //	directory.go           DirectoryService
 //	query.go ledgers.go    QueryService: the journal; balances and statements
+//	trades.go positions.go cash.go stockrecord.go cuts.go
+//	                       QueryService: the other projections; readers.go has them all
 //	watch.go page.go       the journal's live stream; page tokens, at_least
-//	admin.go health.go     AdminService; grpc.health.v1
+//	asof.go                as_of and known_at
+//	admin.go roll.go       AdminService; the business date
+//	health.go              grpc.health.v1
 //	client/                what programs need to call it
 package api

@@ -18,6 +18,7 @@ import (
 // The reasons that are not the ledger's (see error.proto, where all are described).
 const (
 	reasonEntryNotFound     = "entry_not_found"
+	reasonCutNotFound       = "cut_not_found"
 	reasonOverloaded        = "overloaded"
 	reasonNotLeader         = "not_leader"
 	reasonOutcomeUnknown    = "outcome_unknown"
@@ -49,6 +50,10 @@ var rejectionCodes = map[ledger.Reason]connect.Code{
 	ledger.ReasonUnbalanced:        connect.CodeInvalidArgument,
 	ledger.ReasonTradeNotFound:     connect.CodeNotFound,
 	ledger.ReasonTradeCanceled:     connect.CodeFailedPrecondition,
+	ledger.ReasonTradeSettled:      connect.CodeFailedPrecondition,
+	ledger.ReasonTradeOpen:         connect.CodeFailedPrecondition,
+	ledger.ReasonTradeNotOpen:      connect.CodeFailedPrecondition,
+	ledger.ReasonDayPassed:         connect.CodeFailedPrecondition,
 }
 
 // errorMapper makes what callers see of errors. It is the only place that chooses codes.
@@ -108,6 +113,8 @@ func (m *errorMapper) judge(ctx context.Context, procedure string, err error) ve
 	case errors.Is(err, projections.ErrRebuilding), errors.Is(err, projections.ErrSuperseded):
 		return say(connect.CodeFailedPrecondition, reasonRebuilding, "a rebuild of this projection is under way")
 	case errors.Is(err, journal.ErrGap), errors.Is(err, journal.ErrTailCut): // before the causes below: these are never passing
+	case errors.Is(err, journal.ErrUnavailable) && errors.Is(err, context.DeadlineExceeded):
+		return say(connect.CodeUnavailable, reasonUnavailable, "nothing was booked in time: a roll of the business date is under way, or the database does not answer")
 	case errors.Is(err, context.DeadlineExceeded):
 		return say(connect.CodeDeadlineExceeded, reasonDeadline, "the call took longer than it may")
 	case errors.Is(err, context.Canceled):

@@ -11,13 +11,14 @@ import (
 	"github.com/bkledger/bk/ledger"
 	"github.com/bkledger/bk/projections"
 	"github.com/bkledger/bk/projections/balances"
+	"github.com/bkledger/bk/projections/daily"
 	"github.com/bkledger/bk/projections/statement"
 )
 
-// ListBalances filters what the projection gives by account and instrument; it looks at a bounded number of its pages.
+// ListBalances filters what the projection gives by account and instrument.
 func (s query) ListBalances(ctx context.Context, req *connect.Request[bkv1.ListBalancesRequest]) (*connect.Response[bkv1.ListBalancesResponse], error) {
 	m := req.Msg
-	list := listOf("balances", m.Account.GetId(), m.Account.GetCode(), m.InstrumentKind, m.CustomersOnly, m.NonZero)
+	list := listOf("balances", m.Account.GetId(), m.Account.GetCode(), m.InstrumentKind, m.CustomersOnly, m.NonZero, m.AsOf, m.KnownAt)
 	from, err := pageFrom(list, m.PageToken)
 	if err != nil {
 		return nil, err
@@ -27,63 +28,92 @@ func (s query) ListBalances(ctx context.Context, req *connect.Request[bkv1.ListB
 		return nil, rej
 	}
 	atLeast, err := s.reach(ctx, m.AtLeast)
-	if err == nil {
-		err = s.projected(ctx, balances.Name, atLeast)
+	if err != nil {
+		return nil, err
 	}
+	at, err := s.moment(ctx, m.AsOf, m.KnownAt, from.known)
+	if err != nil {
+		return nil, err
+	}
+	account, err := s.party(m.Account)
 	if err != nil {
 		return nil, err
 	}
 	size := pageSize(m.PageSize)
-	q := balances.Query{NonZero: m.NonZero, After: projections.Key{Account: from.a, Instrument: from.b}, Limit: size, AtLeast: atLeast}
-	if m.Account != nil {
-		account, err := s.account(wire.AccountRefFrom(m.Account))
-		if err != nil {
-			return nil, err
-		}
-		q.Account = account.ID
-	}
 	res := &bkv1.ListBalancesResponse{}
-	for pages, more := 0, true; more; pages++ {
-		if pages == scanPages || len(res.Balances) == size {
-			res.NextPageToken = pageToken(list, q.After.Account, q.After.Instrument)
-			break
+	take := func(row balances.Row) bool {
+		b := s.balance(row.Key, row.Holding, kind, m.CustomersOnly)
+		if b != nil {
+			res.Balances = append(res.Balances, b)
 		}
-		page, err := s.cfg.Balances.Balances(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		if pages == 0 {
-			res.Token = page.At.String()
-		}
-		q.After, more = page.Next, page.More
-		for _, row := range page.Rows {
-			if len(res.Balances) == size {
-				more = true // this row is for the next page
-				break
+		return b != nil
+	}
+	q := balances.Query{Account: account, NonZero: m.NonZero, Limit: size, AtLeast: atLeast}
+	read := s.balancesNow
+	if at.given() {
+		read = s.balancesAt(at)
+	}
+	next, more, err := collect(size, projections.Key{Account: from.a, Instrument: from.b},
+		func(after projections.Key) ([]balances.Row, projections.Key, bool, error) {
+			q.After = after
+			page, err := read(ctx, q)
+			if res.Token == "" {
+				res.Token = page.At.String()
 			}
-			if b := s.balance(row, kind, m.CustomersOnly); b != nil {
-				res.Balances = append(res.Balances, b)
-			}
-			if len(res.Balances) == size {
-				more = more || row.Key != page.Next
-				q.After = row.Key
-			}
-		}
+			return page.Rows, page.Next, page.More, err
+		}, func(row balances.Row) projections.Key { return row.Key }, take)
+	if err != nil {
+		return nil, err
+	}
+	if more {
+		res.NextPageToken = place{list: list, a: next.Account, b: next.Instrument, known: at.known}.token()
 	}
 	return connect.NewResponse(res), nil
 }
 
+// balancesNow reads all balances as they are.
+func (s query) balancesNow(ctx context.Context, q balances.Query) (balances.Page, error) {
+	if err := s.projected(ctx, balances.Name, q.AtLeast); err != nil {
+		return balances.Page{}, err
+	}
+	return s.read.balances.Balances(ctx, q)
+}
+
+// balancesAt reads an account's balances as of a moment: all of them for each page, since they are sums over the account's movements.
+func (s query) balancesAt(at moment) func(context.Context, balances.Query) (balances.Page, error) {
+	return func(ctx context.Context, q balances.Query) (page balances.Page, err error) {
+		if err := s.projected(ctx, daily.Name, max(q.AtLeast, at.known)); err != nil {
+			return page, err
+		}
+		rows, token, err := s.read.daily.Balances(ctx, daily.Query{Account: q.Account, AsOf: at.asOf, KnownAt: at.known, AtLeast: q.AtLeast})
+		if err != nil {
+			return page, err
+		}
+		page = balances.Page{At: token, Next: q.After}
+		for _, row := range rows {
+			if row.Key.Compare(q.After) <= 0 {
+				continue
+			}
+			if page.More = len(page.Rows) == q.Limit; page.More {
+				break
+			}
+			page.Rows, page.Next = append(page.Rows, balances.Row(row)), row.Key
+		}
+		return page, nil
+	}
+}
+
 // balance converts a row, or gives nil for one that the filters leave out.
-func (s query) balance(row balances.Row, kind ledger.InstrumentKind, customersOnly bool) *bkv1.Balance {
-	account, _ := s.cfg.Journal.Directory().Account(ledger.AccountRef{ID: row.Account})
-	instrument, _ := s.cfg.Journal.Directory().InstrumentByID(row.Instrument)
+func (s query) balance(key projections.Key, h projections.Holding, kind ledger.InstrumentKind, customersOnly bool) *bkv1.Balance {
+	account, _ := s.cfg.Journal.Directory().Account(ledger.AccountRef{ID: key.Account})
+	instrument, _ := s.cfg.Journal.Directory().InstrumentByID(key.Instrument)
 	if customersOnly && account.Kind != ledger.KindCustomer || kind != "" && instrument.Kind != kind {
 		return nil
 	}
 	return &bkv1.Balance{
-		Account: row.Account, AccountCode: account.Code,
-		Instrument: row.Instrument, Symbol: instrument.Symbol, InstrumentKind: wire.InstrumentKind(instrument.Kind),
-		Unsettled: row.Unsettled.String(), Settled: row.Settled.String(), TradeDate: row.TradeDate().String(),
+		Account: key.Account, AccountCode: account.Code,
+		Instrument: key.Instrument, Symbol: instrument.Symbol, InstrumentKind: wire.InstrumentKind(instrument.Kind),
+		Unsettled: h.Unsettled.String(), Settled: h.Settled.String(), TradeDate: h.TradeDate().String(),
 	}
 }
 
@@ -101,7 +131,7 @@ func (s query) TrialBalance(ctx context.Context, req *connect.Request[bkv1.Trial
 	if err != nil {
 		return nil, err
 	}
-	trial, err := s.cfg.Balances.TrialBalance(ctx, atLeast, func(id int64) string {
+	trial, err := s.read.balances.TrialBalance(ctx, atLeast, func(id int64) string {
 		account, _ := s.cfg.Journal.Directory().Account(ledger.AccountRef{ID: id})
 		return string(account.Kind)
 	})
@@ -149,7 +179,7 @@ func (s query) trialRow(lines []balances.TrialLine) *bkv1.TrialBalanceRow {
 
 func (s query) GetStatement(ctx context.Context, req *connect.Request[bkv1.GetStatementRequest]) (*connect.Response[bkv1.GetStatementResponse], error) {
 	m := req.Msg
-	list := listOf("statement", m.Account.GetId(), m.Account.GetCode(), m.Instrument.String(), m.FromDate, m.ToDate)
+	list := listOf("statement", m.Account.GetId(), m.Account.GetCode(), m.Instrument.String(), m.FromDate, m.ToDate, m.AsOf, m.KnownAt)
 	from, err := pageFrom(list, m.PageToken)
 	if err != nil {
 		return nil, err
@@ -162,8 +192,8 @@ func (s query) GetStatement(ctx context.Context, req *connect.Request[bkv1.GetSt
 		field string
 		date  ledger.Date
 	}{{"from_date", q.From}, {"to_date", q.To}} {
-		if d.date != 0 && !d.date.Valid() {
-			return nil, ledger.Reject(ledger.ReasonInvalid, d.field, "%d is no day", int32(d.date))
+		if rej := realDay(d.field, d.date); rej != nil {
+			return nil, rej
 		}
 	}
 	if q.AtLeast, err = s.reach(ctx, m.AtLeast); err != nil {
@@ -173,28 +203,26 @@ func (s query) GetStatement(ctx context.Context, req *connect.Request[bkv1.GetSt
 	if err != nil {
 		return nil, err
 	}
-	q.Account = account.ID
-	if m.Instrument != nil {
-		identifier, rej := wire.IdentifierFrom("instrument", m.Instrument)
-		if rej != nil {
-			return nil, rej
-		}
-		instrument, ok := s.cfg.Journal.Directory().Instrument(identifier)
-		if !ok {
-			return nil, ledger.Reject(ledger.ReasonUnknownInstrument, "instrument", "there is no instrument %s", identifier)
-		}
-		q.Instrument = instrument.ID
-	}
-	if err := s.projected(ctx, statement.Name, q.AtLeast); err != nil {
+	instrument, err := s.instrument("instrument", m.Instrument)
+	if err != nil {
 		return nil, err
 	}
-	page, err := s.cfg.Statements.Statement(ctx, q)
+	q.Account, q.Instrument = account.ID, instrument.ID
+	at, err := s.moment(ctx, m.AsOf, m.KnownAt, from.known)
+	if err != nil {
+		return nil, err
+	}
+	q.AsOf, q.KnownAt = at.asOf, at.known
+	if err := s.projected(ctx, statement.Name, max(q.AtLeast, q.KnownAt)); err != nil {
+		return nil, err
+	}
+	page, err := s.read.statements.Statement(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	res := &bkv1.GetStatementResponse{Token: page.At.String()}
 	if page.More {
-		res.NextPageToken = pageToken(list, int64(page.Next.Seq), int64(page.Next.Posting))
+		res.NextPageToken = place{list: list, a: int64(page.Next.Seq), b: int64(page.Next.Posting), known: at.known}.token()
 	}
 	for _, l := range page.Lines {
 		res.Lines = append(res.Lines, s.statementLine(l))

@@ -45,6 +45,10 @@ func (s query) GetTrade(ctx context.Context, req *connect.Request[bkv1.GetTradeR
 	if _, err := s.reach(ctx, req.Msg.AtLeast); err != nil {
 		return nil, err
 	}
+	at, err := s.moment(ctx, req.Msg.AsOf, req.Msg.KnownAt, 0)
+	if err != nil {
+		return nil, err
+	}
 	token := s.cfg.Journal.Head()
 	field, id := "id", ledger.ID(req.Msg.GetId())
 	if id == 0 {
@@ -58,13 +62,16 @@ func (s query) GetTrade(ctx context.Context, req *connect.Request[bkv1.GetTradeR
 		}
 	}
 	life, err := s.cfg.Journal.Life(ctx, id)
-	if errors.Is(err, journal.ErrNotFound) {
+	if err == nil {
+		life = at.knew(life)
+	}
+	if errors.Is(err, journal.ErrNotFound) || err == nil && len(life) == 0 {
 		return nil, ledger.Reject(ledger.ReasonTradeNotFound, field, "there is no such trade")
 	}
 	if err != nil {
 		return nil, err
 	}
-	res := &bkv1.GetTradeResponse{Trade: wire.TradeRecord(life), Token: token.String()}
+	res := &bkv1.GetTradeResponse{Trade: wire.TradeRecord(life, at.asOf), Token: token.String()}
 	for _, e := range life {
 		res.Entries = append(res.Entries, wire.Entry(e))
 	}
@@ -179,7 +186,7 @@ func (s query) walkAccount(ctx context.Context, w *entryWalk, account int64, atL
 	if err := s.projected(ctx, statement.Name, atLeast); err != nil {
 		return ledger.Token{}, err
 	}
-	page, err := s.cfg.Statements.Statement(ctx, q)
+	page, err := s.read.statements.Statement(ctx, q)
 	if err != nil {
 		return ledger.Token{}, err
 	}

@@ -19,24 +19,23 @@ import (
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/api/gen/bk/v1/bkv1connect"
 	"github.com/bkledger/bk/ledger"
+	"github.com/bkledger/bk/ledger/dayroll"
 	"github.com/bkledger/bk/ledger/journal"
 	"github.com/bkledger/bk/projections"
-	"github.com/bkledger/bk/projections/balances"
-	"github.com/bkledger/bk/projections/statement"
 )
 
 // Config says what a [Server] serves.
 type Config struct {
 	// Journal is the shard that is served; needed. Its Run is the caller's.
 	Journal *journal.Journal
-	// Runner, Balances and Statements are the projections; needed.
-	Runner     *projections.Runner
-	Balances   *balances.Reader
-	Statements *statement.Reader
+	// Runner has the projections that are read, those of [Projections]; needed. Its Run is the caller's.
+	Runner *projections.Runner
 	// Published gives the sequence number of the last entry that is in Kafka; nil on servers without Kafka.
 	Published func() uint64
 	// Verify checks the books and sends what it finds; nil: unimplemented. Its context ends when the caller goes away.
 	Verify func(ctx context.Context, send func(*bkv1.VerifyResponse) error) error
+	// Roll takes the business date to a day and tells how it goes, as [dayroll.Roller.Roll] does; nil: unimplemented.
+	Roll func(ctx context.Context, to ledger.Date, street bool, tell func(dayroll.Progress)) error
 	// Version is shown by Status.
 	Version string
 	// Limits bound what a caller may ask for.
@@ -119,7 +118,7 @@ func (c Config) Validate() error {
 		}
 	}
 	check(c.Journal != nil, "a journal is needed")
-	check(c.Runner != nil && c.Balances != nil && c.Statements != nil, "the projections are needed")
+	check(c.Runner != nil, "the projections are needed")
 	l := c.Limits
 	check(l.MessageBytes >= 1<<10 && l.MessageBytes <= ledger.MaxMessageBytes, "message bytes: %d is not between 1024 and %d", l.MessageBytes, ledger.MaxMessageBytes)
 	check(l.StreamWindow >= 1 && l.StreamWindow <= 64<<10, "stream window: %d is not between 1 and %d", l.StreamWindow, 64<<10)
@@ -136,6 +135,7 @@ func (c Config) Validate() error {
 // Server answers bk.v1. It is an [http.Handler]; [NewHTTPServer] puts it on a port.
 type Server struct {
 	cfg     Config
+	read    readers
 	mux     *http.ServeMux
 	checker *checker
 	codes   *errorMapper
@@ -153,7 +153,9 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, mux: http.NewServeMux(), checker: checker, codes: &errorMapper{log: cfg.Log}, drained: make(chan struct{})}
+	s := &Server{
+		cfg: cfg, read: newReaders(cfg), mux: http.NewServeMux(), checker: checker, codes: &errorMapper{log: cfg.Log}, drained: make(chan struct{}),
+	}
 	ours := &interceptor{server: s, latency: newLatency(cfg.Metrics)}
 	interceptors := []connect.Interceptor{ours}
 	if cfg.Traces != nil || cfg.Meters != nil {

@@ -144,7 +144,7 @@ func (s booking) answer(ctx context.Context, stream *connect.BidiStream[bkv1.Boo
 		}
 		outcome := w.pending.Wait(ctx)[0]
 		if err = outcome.Err; err == nil {
-			res.Result = &bkv1.BookStreamResponse_Receipt{Receipt: wire.Receipt(outcome.Receipt.Entry, outcome.Receipt.Repeat)}
+			res.Result = &bkv1.BookStreamResponse_Receipt{Receipt: receipt(outcome.Receipt)}
 		} else if rej := ledger.AsRejection(err); rej != nil {
 			err = s.checker.explain(w.command, w.form.Rename(rej))
 		}

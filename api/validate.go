@@ -19,12 +19,14 @@ type checker struct{ validator protovalidate.Validator }
 func newChecker() (*checker, error) {
 	validator, err := protovalidate.New(
 		protovalidate.WithMessages(
-			&bkv1.Command{}, &bkv1.BookEntryRequest{}, &bkv1.BookTradeRequest{}, &bkv1.BookBatchRequest{}, &bkv1.CancelTradeRequest{},
+			&bkv1.Command{}, &bkv1.BookEntryRequest{}, &bkv1.BookEventRequest{}, &bkv1.BookTradeRequest{}, &bkv1.BookBatchRequest{}, &bkv1.CancelTradeRequest{},
 			&bkv1.CorrectTradeRequest{}, &bkv1.CreateAccountRequest{}, &bkv1.CreateAccountsRequest{}, &bkv1.CreateInstrumentRequest{},
 			&bkv1.CreateInstrumentsRequest{}, &bkv1.GetAccountRequest{}, &bkv1.GetInstrumentRequest{}, &bkv1.GetEntryRequest{},
 			&bkv1.GetTradeRequest{}, &bkv1.ListAccountsRequest{}, &bkv1.ListInstrumentsRequest{}, &bkv1.ListEntriesRequest{},
 			&bkv1.ListBalancesRequest{}, &bkv1.TrialBalanceRequest{}, &bkv1.GetStatementRequest{}, &bkv1.WatchJournalRequest{},
-			&bkv1.RebuildRequest{},
+			&bkv1.RebuildRequest{}, &bkv1.RollRequest{}, &bkv1.ListTradesRequest{}, &bkv1.ListPositionsRequest{}, &bkv1.ListCashRequest{},
+			&bkv1.GetStockRecordRequest{}, &bkv1.ListStockRecordsRequest{}, &bkv1.ListCutsRequest{}, &bkv1.ListCutRowsRequest{},
+			&bkv1.GetBusinessDateRequest{},
 		),
 	)
 	if err != nil {
@@ -69,10 +71,13 @@ func rejectionOf(v *protovalidate.Violation) *ledger.Rejection {
 	case "string.max_bytes", "string.max_len", "bytes.max_len", "repeated.max_items", "map.max_pairs":
 		reason = ledger.ReasonTooLarge
 	}
-	if strings.HasSuffix(rule, ".required") {
-		reason = ledger.ReasonMissing
-	}
 	field := protovalidate.FieldPathString(v.Proto.GetField())
+	if name, ok := strings.CutSuffix(rule, ".required"); ok {
+		reason = ledger.ReasonMissing
+		if field == "" {
+			field = name // a rule of the message: it is needed with others
+		}
+	}
 	message := v.Proto.GetMessage()
 	if message == "" {
 		message = "breaks the rule " + rule
@@ -105,7 +110,7 @@ func (c *checker) explain(message command, refused *ledger.Rejection) *ledger.Re
 // explained reports whether a message is a command by itself, whose handler has its refusals explained: it is not checked before.
 func explained(message any) bool {
 	switch message.(type) {
-	case *bkv1.BookEntryRequest, *bkv1.BookTradeRequest, *bkv1.CancelTradeRequest, *bkv1.CorrectTradeRequest:
+	case *bkv1.BookEntryRequest, *bkv1.BookEventRequest, *bkv1.BookTradeRequest, *bkv1.CancelTradeRequest, *bkv1.CorrectTradeRequest:
 		return true
 	}
 	return false

@@ -9,8 +9,6 @@ import (
 	"github.com/bkledger/bk/api"
 	"github.com/bkledger/bk/ledger/journal"
 	"github.com/bkledger/bk/projections"
-	"github.com/bkledger/bk/projections/balances"
-	"github.com/bkledger/bk/projections/statement"
 )
 
 // serverJob is the API on loopback with an engine behind it, in a child process.
@@ -27,7 +25,7 @@ type serverAnswer struct {
 }
 
 func (s *serverJob) run(ctx context.Context, answer func(any) error) (err error) {
-	cfg := journal.Config{DSN: s.DSN, PoolConnections: 16}
+	cfg := journal.Config{DSN: s.DSN, PoolConnections: 24}
 	runners := make(chan *projections.Runner, 1)
 	if s.Followed {
 		cfg.Term = func(ctx context.Context, _ *journal.Journal) {
@@ -44,14 +42,12 @@ func (s *serverJob) run(ctx context.Context, answer func(any) error) (err error)
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
 	runner, err := projections.New(projections.Config{
-		Pool: e.Pool(), Source: e.Journal, Projections: []projections.Projection{balances.Projection{}, statement.Projection{}},
+		Pool: e.Pool(), Source: e.Journal, Projections: api.Projections(e.Journal.Directory()),
 	})
 	if err != nil {
 		return err
 	}
-	handler, err := api.New(api.Config{
-		Journal: e.Journal, Runner: runner, Balances: balances.NewReader(runner), Statements: statement.NewReader(runner, e.Journal),
-	})
+	handler, err := api.New(api.Config{Journal: e.Journal, Runner: runner})
 	if err != nil {
 		return err
 	}

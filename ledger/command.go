@@ -102,6 +102,11 @@ func (c *Command) Normalize() *Rejection {
 		}
 		return c.Define.normalize()
 	}
+	if c.Target != nil {
+		if rej := c.Target.check("target"); rej != nil {
+			return rej
+		}
+	}
 	return c.checkFields()
 }
 

@@ -84,7 +84,7 @@ func (c Config) WithDefaults() Config {
 		c.MetricsListen = DefaultMetricsListen
 	}
 	if c.PoolConnections == 0 {
-		c.PoolConnections = 16 // two a projection, the others for reads
+		c.PoolConnections = 24 // two a projection, the others for reads
 	}
 	c.Limits = c.Limits.WithDefaults()
 	if c.StandbyAfter == 0 {
@@ -135,7 +135,7 @@ func (c Config) Validate() error {
 	check(c.MaxInFlight >= 0 && c.MaxInFlight <= 1<<20, "MaxInFlight", "%d is not between 1 and %d", c.MaxInFlight, 1<<20)
 	check(c.MaxBatch >= 0 && c.MaxBatch <= 64<<10, "MaxBatch", "%d is not between 1 and %d", c.MaxBatch, 64<<10)
 	check(c.Connections >= 0 && c.Connections <= 4, "Connections", "%d is not between 1 and 4", c.Connections)
-	check(c.PoolConnections == 0 || c.PoolConnections >= 8 && c.PoolConnections <= 1000, "PoolConnections", "%d is not between 8 and 1000", c.PoolConnections)
+	check(c.PoolConnections == 0 || c.PoolConnections >= 16 && c.PoolConnections <= 1000, "PoolConnections", "%d is not between 16 and 1000", c.PoolConnections)
 	check(c.Lease == 0 || c.Lease >= time.Second && c.Lease <= time.Hour, "Lease", "%s is not between 1s and 1h", c.Lease)
 	check(c.AppendTimeout == 0 || c.AppendTimeout >= time.Second && c.AppendTimeout <= time.Hour, "AppendTimeout", "%s is not between 1s and 1h", c.AppendTimeout)
 	l := c.Limits.WithDefaults()

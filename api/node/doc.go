@@ -13,7 +13,7 @@
 //
 // # Who does what
 //
-// Any number of nodes may run on one database. One leads: it appends, folds the projections and publishes. The others stand by: they
+// Any number of nodes may run on one database. One leads: it appends, folds the projections, rolls the business date and publishes. The others stand by: they
 // read, see what is committed with a delay of some 200 ms, answer bookings with not_leader, and take over when the leader is gone.
 //
 // # Health

@@ -14,11 +14,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/bkledger/bk/api"
+	"github.com/bkledger/bk/ledger/dayroll"
 	"github.com/bkledger/bk/ledger/journal"
 	"github.com/bkledger/bk/ledger/publisher"
 	"github.com/bkledger/bk/projections"
-	"github.com/bkledger/bk/projections/balances"
-	"github.com/bkledger/bk/projections/statement"
+	"github.com/bkledger/bk/projections/daily"
+	"github.com/bkledger/bk/projections/trades"
 )
 
 const (
@@ -41,6 +42,7 @@ type node struct {
 
 	journal     *journal.Journal
 	runner      *projections.Runner
+	roller      *dayroll.Roller
 	publisher   *publisher.Publisher // nil without Kafka
 	republished int                  // how often; the term's alone
 	api         *api.Server
@@ -121,16 +123,19 @@ func (n *node) assemble(ctx context.Context) (err error) {
 			n.journal.Close()
 		}
 	}()
-	all := []projections.Projection{balances.Projection{}, statement.Projection{}}
+	all := api.Projections(n.journal.Directory())
 	n.runner, err = projections.New(projections.Config{
 		Pool: n.journal.Pool(), Source: n.journal, Shard: uint16(n.cfg.Shard), Projections: all, Log: n.log, Metrics: n.registry,
 	})
 	if err != nil {
 		return err
 	}
+	n.roller = dayroll.New(dayroll.Config{
+		Journal: n.journal, Due: trades.NewReader(n.runner), Cuts: daily.NewReader(n.runner, n.journal), Log: n.log, Metrics: n.registry,
+	})
 	serves := api.Config{
-		Journal: n.journal, Runner: n.runner, Balances: balances.NewReader(n.runner), Statements: statement.NewReader(n.runner, n.journal),
-		Verify: n.verifier(all), Version: n.cfg.Version, Limits: n.cfg.Limits, Log: n.log, Metrics: n.registry,
+		Journal: n.journal, Runner: n.runner, Verify: n.verifier(all), Roll: n.roller.Roll, Version: n.cfg.Version, Limits: n.cfg.Limits,
+		Log: n.log, Metrics: n.registry,
 	}
 	if len(n.cfg.Brokers) == 0 {
 		n.log.Warn("no Kafka brokers are given: nothing is published")

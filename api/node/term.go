@@ -31,6 +31,10 @@ func (n *node) lead(ctx context.Context) {
 		}
 		n.log.Info("projections stopped")
 	})
+	wg.Go(func() {
+		n.roller.Run(ctx)
+		n.log.Info("day roll stopped")
+	})
 	if n.publisher != nil {
 		wg.Go(func() {
 			n.publish(ctx)

@@ -160,14 +160,22 @@ func withPostings(c *ledger.Command, e *bkv1.NewEntry) (*ledger.Command, *ledger
 	return c, nil
 }
 
-// withEvent converts an event by kind. Kinds that have a type of their own are refused: they need what fields can't hold.
+// BookEvent converts a request to book an event. Its form is [EventForm].
+func BookEvent(r *bkv1.BookEventRequest) (*ledger.Command, *ledger.Rejection) {
+	return withEvent(datedCommand(r), r.GetEvent())
+}
+
+// withEvent converts an event by kind. Kinds that have a type of their own are refused, since they need what fields can't hold, and so are
+// those that only the ledger books.
 func withEvent(c *ledger.Command, e *bkv1.NewEvent) (*ledger.Command, *ledger.Rejection) {
-	c.Kind, c.Fields = ledger.Kind(e.GetKind()), e.GetFields()
+	c.Kind, c.Fields, c.Target = ledger.Kind(e.GetKind()), e.GetFields(), target(e.GetTarget())
 	switch {
 	case c.Kind == "":
 		return nil, ledger.Reject(ledger.ReasonMissing, "kind", "an event needs its kind")
 	case c.Kind.IsTrade(), c.Kind == ledger.KindPosting, c.Kind == ledger.KindCancel, c.IsDefinition():
 		return nil, ledger.Reject(ledger.ReasonInvalid, "kind", "%q has a request of its own", c.Kind)
+	case c.Kind.IsInternal():
+		return nil, ledger.Reject(ledger.ReasonInvalid, "kind", "a %s is booked by the ledger itself", c.Kind)
 	}
 	return c, nil
 }

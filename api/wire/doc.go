@@ -6,7 +6,7 @@
 //   - What a request says is taken over or refused, never dropped and never rounded: every amount is parsed here, and what does
 //     not parse is a [ledger.Rejection] that names the field by the request's own names.
 //   - Requests are converted whether or not they were validated before: a converter never panics on any message.
-//   - [Entry] and [EntryFrom] lose nothing: converted there and back an entry is the same (the trade's state is derived).
+//   - [Entry] and [EntryFrom] lose nothing: converted there and back an entry is the same.
 //
 // # Names of fields
 //
@@ -16,7 +16,7 @@
 // # File map
 //
 //	command.go form.go   requests to commands, the names of their fields
-//	trade.go             trades, both ways
+//	trade.go day.go      trades and days, both ways; where a trade stood
 //	directory.go         accounts and instruments, both ways
 //	entry.go receipt.go  entries, both ways; receipts
 //	enum.go value.go     enums; amounts, dates, times

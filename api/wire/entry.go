@@ -18,7 +18,7 @@ func Entry(e *ledger.Entry) *bkv1.Entry {
 	if e.Links != (ledger.Links{}) {
 		out.Links = &bkv1.Links{
 			Trade: int64(e.Links.Trade), Reverses: int64(e.Links.Reverses),
-			Corrects: int64(e.Links.Corrects), ReplacedBy: int64(e.Links.ReplacedBy),
+			Corrects: int64(e.Links.Corrects), ReplacedBy: int64(e.Links.ReplacedBy), Root: int64(e.Links.Root),
 		}
 	}
 	if len(e.Postings) > 0 {
@@ -39,6 +39,9 @@ func Entry(e *ledger.Entry) *bkv1.Entry {
 	if e.Define != nil {
 		out.Instrument = Instrument(*e.Define)
 	}
+	if e.Day != nil {
+		out.Day = day(e.Day)
+	}
 	return out
 }
 
@@ -50,6 +53,7 @@ func EntryFrom(e *bkv1.Entry) (*ledger.Entry, *ledger.Rejection) {
 		Links: ledger.Links{
 			Trade: ledger.ID(e.GetLinks().GetTrade()), Reverses: ledger.ID(e.GetLinks().GetReverses()),
 			Corrects: ledger.ID(e.GetLinks().GetCorrects()), ReplacedBy: ledger.ID(e.GetLinks().GetReplacedBy()),
+			Root: ledger.ID(e.GetLinks().GetRoot()),
 		},
 		Fields: e.GetFields(), Metadata: e.GetMetadata(),
 	}
@@ -86,6 +90,9 @@ func EntryFrom(e *bkv1.Entry) (*ledger.Entry, *ledger.Rejection) {
 		if out.Trade, rej = recordFrom(e.Trade); rej != nil {
 			return nil, rej
 		}
+		if out.State, rej = tradeStates.to("trade.state", e.Trade.State); rej != nil {
+			return nil, rej
+		}
 	}
 	if e.Account != nil {
 		if out.Account, rej = AccountFrom(e.Account); rej != nil {
@@ -94,6 +101,11 @@ func EntryFrom(e *bkv1.Entry) (*ledger.Entry, *ledger.Rejection) {
 	}
 	if e.Instrument != nil {
 		if out.Define, rej = InstrumentFrom(e.Instrument); rej != nil {
+			return nil, rej
+		}
+	}
+	if e.Day != nil {
+		if out.Day, rej = dayFrom(e.Day); rej != nil {
 			return nil, rej
 		}
 	}

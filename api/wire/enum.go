@@ -11,7 +11,7 @@ var (
 	directions     = enum[bkv1.Direction, ledger.Direction]{"", ledger.Buy, ledger.Sell}
 	effects        = enum[bkv1.Effect, string]{"", "open", "close"}
 	capacities     = enum[bkv1.Capacity, string]{"", "agency", "principal", "mixed", "riskless_principal"}
-	tradeStates    = enum[bkv1.TradeState, ledger.TradeState]{"", ledger.TradeOpen, ledger.TradeCanceled}
+	tradeStates    = enum[bkv1.TradeState, ledger.TradeState]{"", ledger.TradeNew, ledger.TradeOpen, ledger.TradeSettled, ledger.TradeCanceled}
 	buckets        = enum[bkv1.Bucket, ledger.Bucket]{0, ledger.Unsettled, ledger.Settled}
 	accountKinds   = enum[bkv1.AccountKind, ledger.AccountKind]{"", ledger.KindCustomer, ledger.KindFirm, ledger.KindStreet, ledger.KindLocation, ledger.KindLiability, ledger.KindControl}
 	instrumentKind = enum[bkv1.InstrumentKind, ledger.InstrumentKind]{"", ledger.KindSecurity, ledger.KindCurrency}
@@ -47,6 +47,20 @@ func AccountKind(k ledger.AccountKind) bkv1.AccountKind { return accountKinds.fr
 
 // InstrumentKind converts the ledger's kind of instrument.
 func InstrumentKind(k ledger.InstrumentKind) bkv1.InstrumentKind { return instrumentKind.from(k) }
+
+// TradeState converts the ledger's state of a trade.
+func TradeState(s ledger.TradeState) bkv1.TradeState { return tradeStates.from(s) }
+
+// TradeStateFrom converts a request's state of a trade; not given is "".
+func TradeStateFrom(field string, s bkv1.TradeState) (ledger.TradeState, *ledger.Rejection) {
+	return tradeStates.to(field, s)
+}
+
+// TradeType converts the kind that a trade was booked as.
+func TradeType(k ledger.Kind) bkv1.TradeType { return tradeKinds.from(k) }
+
+// Direction converts the ledger's direction.
+func Direction(d ledger.Direction) bkv1.Direction { return directions.from(d) }
 
 // InstrumentKindFrom converts a request's kind of instrument; not given is "".
 func InstrumentKindFrom(field string, k bkv1.InstrumentKind) (ledger.InstrumentKind, *ledger.Rejection) {

@@ -18,7 +18,7 @@ const (
 	CorrectForm                    // CorrectTradeRequest
 	CancelCommandForm              // Command.cancel
 	CorrectCommandForm             // Command.correct
-	EventForm                      // Command.event
+	EventForm                      // BookEventRequest, or Command.event
 )
 
 // Rename moves the field of a rejection from the ledger's names to those of the request.
@@ -41,7 +41,7 @@ func (f Form) Rename(rej *ledger.Rejection) *ledger.Rejection {
 		to = "correct.trade"
 	case f == TradeForm && head == "target":
 		to = "replaces"
-	case f == EventForm && (head == "kind" || head == "fields"):
+	case f == EventForm && (head == "kind" || head == "fields" || head == "target"):
 		to = "event." + head
 	}
 	if to == head {

@@ -37,7 +37,7 @@ func held(t *testing.T, validator protovalidate.Validator, c *bkv1.Command) {
 	}
 }
 
-// single gives a command as a request of its own; events have none and stay.
+// single gives a command as a request of its own.
 func single(c *bkv1.Command) proto.Message {
 	switch of := c.Command.(type) {
 	case *bkv1.Command_Trade:
@@ -51,6 +51,9 @@ func single(c *bkv1.Command) proto.Message {
 	case *bkv1.Command_Correct:
 		return &bkv1.CorrectTradeRequest{Key: c.Key, Source: c.Source, Metadata: c.Metadata, TradeDate: c.TradeDate, SettleDate: c.SettleDate,
 			EffectiveDate: c.EffectiveDate, Target: of.Correct.GetTarget(), Trade: of.Correct.GetTrade()}
+	case *bkv1.Command_Event:
+		return &bkv1.BookEventRequest{Key: c.Key, Source: c.Source, Metadata: c.Metadata, TradeDate: c.TradeDate, SettleDate: c.SettleDate,
+			EffectiveDate: c.EffectiveDate, Event: of.Event}
 	}
 	return c
 }
@@ -72,8 +75,14 @@ func seeds(f *testing.F) []*bkv1.Command {
 	cancel := &bkv1.Command{Key: "c", Command: &bkv1.Command_Cancel{Cancel: &bkv1.Cancel{Target: &bkv1.Target{Key: "t"}}}}
 	correct := &bkv1.Command{Key: "r", TradeDate: 20131007, Command: &bkv1.Command_Correct{Correct: &bkv1.Correct{Target: &bkv1.Target{Trade: 5}, Trade: trade()}}}
 	event := &bkv1.Command{Key: "v", Command: &bkv1.Command_Event{Event: &bkv1.NewEvent{Kind: "dividend", Fields: map[string]string{"rate": "0.1"}}}}
-	all := []*bkv1.Command{tradeCommand(), entry, cancel, correct, event}
-	for _, c := range all[:4] {
+	cash := &bkv1.Command{Key: "m", Command: &bkv1.Command_Event{Event: &bkv1.NewEvent{
+		Kind: "cash.deposit", Fields: map[string]string{"account": "cust:1", "currency": "USD", "amount": "10.50"},
+	}}}
+	street := &bkv1.Command{Key: "s", EffectiveDate: 20131010, Command: &bkv1.Command_Event{Event: &bkv1.NewEvent{
+		Kind: "trade.settle_street", Target: &bkv1.Target{Trade: 5},
+	}}}
+	all := []*bkv1.Command{tradeCommand(), entry, cancel, correct, cash, street, event}
+	for _, c := range all[:6] {
 		if !accepted(c) {
 			f.Fatalf("a seed is not accepted: %v", c)
 		}

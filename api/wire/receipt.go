@@ -5,10 +5,11 @@ import (
 	"github.com/bkledger/bk/ledger"
 )
 
-// Receipt tells where an entry is in the journal.
-func Receipt(e *ledger.Entry, repeat bool) *bkv1.Receipt {
+// Receipt tells where an entry is in the journal; what came of its command is there up to the sequence number upTo.
+func Receipt(e *ledger.Entry, upTo uint64, repeat bool) *bkv1.Receipt {
+	token := ledger.Token{Shard: e.ID.Shard(), Seq: upTo}
 	return &bkv1.Receipt{
-		EntryId: int64(e.ID), TradeId: int64(e.Links.Trade), Token: Token(e), BookedAt: timestamp(e.BookedAt), Repeat: repeat,
+		EntryId: int64(e.ID), TradeId: int64(e.Links.Trade), Token: token.String(), BookedAt: timestamp(e.BookedAt), Repeat: repeat,
 	}
 }
 

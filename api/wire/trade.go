@@ -85,28 +85,43 @@ func Trade(kind ledger.Kind, t *ledger.Trade) *bkv1.Trade {
 
 // record is the trade of an entry as it stood right after it.
 func record(e *ledger.Entry) *bkv1.TradeRecord {
-	state := ledger.TradeOpen
-	if e.Kind == ledger.KindCancel {
-		state = ledger.TradeCanceled
-	}
 	return &bkv1.TradeRecord{
-		Id: int64(e.Links.Trade), State: tradeStates.from(state), Trade: Trade(e.Trade.Kind, e.Trade),
+		Id: int64(e.Links.Trade), State: tradeStates.from(e.State), Trade: Trade(e.Trade.Kind, e.Trade),
 		Gross: e.Trade.Gross.String(), SecFee: e.Trade.SECFee.String(), TafFee: e.Trade.TAFFee.String(), Net: e.Trade.Net.String(),
 		TradeDate: int32(e.TradeDate), SettleDate: int32(e.SettleDate),
 		Corrects: int64(e.Links.Corrects), ReplacedBy: int64(e.Links.ReplacedBy),
 	}
 }
 
-// TradeRecord is a trade as it stands after all entries about it; life is not empty and begins with its booking.
-func TradeRecord(life ledger.Life) *bkv1.TradeRecord {
+// TradeRecord is a trade as it stands after entries about it, as of an effective date, 0 for all; life is not empty and begins with its booking.
+func TradeRecord(life ledger.Life, asOf ledger.Date) *bkv1.TradeRecord {
 	r := record(life[0])
-	r.State = tradeStates.from(life.State())
+	r.State = tradeStates.from(stateOf(life, asOf))
 	for _, e := range life[1:] {
 		if e.Links.ReplacedBy != 0 {
 			r.ReplacedBy = int64(e.Links.ReplacedBy)
 		}
 	}
 	return r
+}
+
+// stateOf gives where a trade stands as of a date. A cancel undoes the trade from its beginning, whatever the date; what opened or settled
+// it counts from its effective date on.
+func stateOf(life ledger.Life, asOf ledger.Date) ledger.TradeState {
+	if asOf == 0 || life.State() == ledger.TradeCanceled {
+		return life.State()
+	}
+	state := ledger.TradeNew
+	for _, e := range life {
+		switch {
+		case e.EffectiveDate > asOf:
+		case e.Kind == ledger.KindSettle:
+			return ledger.TradeSettled
+		case e.Kind == ledger.KindTradeOpen, e.Kind.IsTrade() && e.State != ledger.TradeNew:
+			state = ledger.TradeOpen
+		}
+	}
+	return state
 }
 
 // recordFrom is the inverse of record.

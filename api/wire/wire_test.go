@@ -108,6 +108,10 @@ func TestRejectionsNameTheRequestsField(t *testing.T) {
 		{"event with a type of its own", func(c *bkv1.Command) {
 			c.Command = &bkv1.Command_Event{Event: &bkv1.NewEvent{Kind: "posting"}}
 		}, ledger.ReasonInvalid, "event.kind"},
+		{"event of the ledger's own", func(c *bkv1.Command) {
+			c.Command = &bkv1.Command_Event{Event: &bkv1.NewEvent{Kind: "trade.settle", Target: &bkv1.Target{Trade: 1}}}
+		}, ledger.ReasonInvalid, "event.kind"},
+		{"event without a kind", func(c *bkv1.Command) { c.Command = &bkv1.Command_Event{} }, ledger.ReasonMissing, "event.kind"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -139,6 +143,7 @@ func TestRenameMovesTheLedgersFields(t *testing.T) {
 		{wire.CorrectCommandForm, "trade_date", "trade_date"},
 		{wire.EventForm, "fields.rate", "event.fields.rate"},
 		{wire.EventForm, "kind", "event.kind"},
+		{wire.EventForm, "target.trade", "event.target.trade"},
 	} {
 		if got := row.form.Rename(&ledger.Rejection{Field: row.from}).Field; got != row.to {
 			t.Errorf("form %d: %s became %s, want %s", row.form, row.from, got, row.to)
@@ -172,7 +177,14 @@ func TestEntriesLoseNothing(t *testing.T) {
 	dollar := ledger.Currency("USD")
 	instrument := booked(t, &ledger.Command{Kind: ledger.KindInstrument, Define: &dollar})
 	event := ledger.Entry{ID: 1, Kind: "dividend", BookedAt: time.Unix(1, 0).UTC(), Fields: map[string]string{"rate": "1"}}
-	for _, e := range []*ledger.Entry{entry, &cancel, account, instrument, &event} {
+	entry.State, cancel.State, cancel.Links.Root = ledger.TradeOpen, ledger.TradeCanceled, 8
+	begin := ledger.Entry{ID: 1, Kind: ledger.KindDayBegin, BookedAt: time.Unix(1, 0).UTC(), Day: &ledger.Day{Date: 20131009, To: 20131016, Street: true}}
+	end := ledger.Entry{ID: 2, Kind: ledger.KindDayEnd, BookedAt: time.Unix(1, 0).UTC(), Day: &ledger.Day{
+		Date: 20131009, To: 20131016, Opened: 7, Settled: 8, CutRows: 9, CutHash: [32]byte{1, 31: 2},
+	}}
+	settle := *entry
+	settle.Kind, settle.State, settle.EffectiveDate = ledger.KindSettle, ledger.TradeSettled, 20131010
+	for _, e := range []*ledger.Entry{entry, &settle, &cancel, account, instrument, &event, &begin, &end} {
 		back, rej := wire.EntryFrom(wire.Entry(e))
 		if rej != nil {
 			t.Errorf("%s: %v", e.Kind, rej)
@@ -182,11 +194,54 @@ func TestEntriesLoseNothing(t *testing.T) {
 			t.Errorf("%s: there and back\n got %+v\nwant %+v", e.Kind, back, e)
 		}
 	}
-	record := wire.TradeRecord(ledger.Life{entry, &cancel})
+	record := wire.TradeRecord(ledger.Life{entry, &cancel}, 0)
 	if record.State != bkv1.TradeState_TRADE_STATE_CANCELED || record.ReplacedBy != 10 || record.Corrects != 9 || record.Gross != "16741" {
 		t.Errorf("record %v", record)
 	}
 	if record.Trade.Type != bkv1.TradeType_TRADE_TYPE_EXCHANGE {
 		t.Errorf("the type got lost: %v", record.Trade.Type)
+	}
+}
+
+// TestStateOfATrade holds the state as of each day against the life of a trade of the 7th that settles on the 10th.
+func TestStateOfATrade(t *testing.T) {
+	t.Parallel()
+	c, _, rej := wire.Command(tradeCommand())
+	if rej != nil {
+		t.Fatal(rej)
+	}
+	booking := booked(t, c)
+	step := func(kind ledger.Kind, state ledger.TradeState, effective ledger.Date) *ledger.Entry {
+		e := *booking
+		e.Kind, e.State, e.EffectiveDate = kind, state, effective
+		return &e
+	}
+	late := step(booking.Kind, ledger.TradeNew, 20131007)
+	opened, settled := step(ledger.KindTradeOpen, ledger.TradeOpen, 20131007), step(ledger.KindSettle, ledger.TradeSettled, 20131010)
+	street := step(ledger.KindSettleStreet, ledger.TradeSettled, 20131011)
+	reversed, canceled := step(ledger.KindReverse, ledger.TradeOpen, 20131010), step(ledger.KindCancel, ledger.TradeCanceled, 20131007)
+	booking.State = ledger.TradeOpen
+	const (
+		isNew      = bkv1.TradeState_TRADE_STATE_NEW
+		isOpen     = bkv1.TradeState_TRADE_STATE_OPEN
+		isSettled  = bkv1.TradeState_TRADE_STATE_SETTLED
+		isCanceled = bkv1.TradeState_TRADE_STATE_CANCELED
+	)
+	for _, row := range []struct {
+		name string
+		life ledger.Life
+		on   map[ledger.Date]bkv1.TradeState
+	}{
+		{"open when booked", ledger.Life{booking}, map[ledger.Date]bkv1.TradeState{0: isOpen, 20131006: isNew, 20131007: isOpen, 20991231: isOpen}},
+		{"new", ledger.Life{late}, map[ledger.Date]bkv1.TradeState{0: isNew, 20131031: isNew}},
+		{"opened", ledger.Life{late, opened}, map[ledger.Date]bkv1.TradeState{0: isOpen, 20131006: isNew, 20131007: isOpen}},
+		{"settled", ledger.Life{late, opened, settled, street}, map[ledger.Date]bkv1.TradeState{0: isSettled, 20131006: isNew, 20131009: isOpen, 20131010: isSettled}},
+		{"canceled", ledger.Life{booking, settled, reversed, canceled}, map[ledger.Date]bkv1.TradeState{0: isCanceled, 20131006: isCanceled, 20131010: isCanceled}},
+	} {
+		for on, want := range row.on {
+			if got := wire.TradeRecord(row.life, on).State; got != want {
+				t.Errorf("%s, as of %d: %s, want %s", row.name, on, got, want)
+			}
+		}
 	}
 }

@@ -34,7 +34,8 @@ func newDemoCommand(a *app) *cobra.Command {
 		Use:   "demo",
 		Short: "Book a made-up trading day on a fresh ledger, show the books, and serve them",
 		Long: `Book a made-up trading day on a fresh ledger, with a Postgres and a Kafka of its own, through the same API as everybody;
-show rate, positions, trial balance and the proof of the books; then serve until Ctrl-C.
+show rate, positions, trial balance and the proof of the books; take the days that follow: a correction, a cancel, settlement, profit, the stock
+record, cuts, and the past as it was known; then serve until Ctrl-C.
 
 Without --data the ledger is in a temporary folder that is removed at the end.`,
 		Example: `  bk demo
@@ -119,7 +120,7 @@ func (d *demo) prepare(lookup func(string) (string, bool)) (day *tradingday.Day,
 	if d.seed < 0 {
 		errs = append(errs, fmt.Errorf("%s: %d is below zero", d.origin("seed"), d.seed))
 	}
-	day, err = tradingday.New(tradingday.Config{Seed: uint64(max(d.seed, 0)), Trades: d.trades, Source: "demo"})
+	day, err = tradingday.New(tradingday.Config{Seed: uint64(max(d.seed, 0)), Trades: d.trades, Date: demoDate, Source: "demo"})
 	if err != nil {
 		errs = append(errs, err)
 	}
@@ -200,7 +201,10 @@ func (d *demo) show(ctx context.Context, at endpoints, day *tradingday.Day) erro
 	if err := load.run(ctx); err != nil {
 		return err
 	}
-	return d.report(ctx, at, c, load)
+	if err := d.report(ctx, at, c, load); err != nil {
+		return err
+	}
+	return (&demoDays{demo: d, client: c, security: day.Instruments()[1]}).show(ctx)
 }
 
 // step says that something is done.

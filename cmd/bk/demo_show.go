@@ -226,7 +226,8 @@ func (d *demo) serveOn(at endpoints, keep bool) {
 	fmt.Fprintf(d.out, "\nLook further, in another terminal:\n\n")
 	for _, line := range []string{
 		fmt.Sprintf("%s positions --server %s", bk, at.Connect),
-		fmt.Sprintf("%s entries   --server %s", bk, at.Connect),
+		fmt.Sprintf("%s trades --limit 10 --server %s", bk, at.Connect),
+		fmt.Sprintf("%s entries --server %s", bk, at.Connect),
 		fmt.Sprintf("curl -s %s/bk.v1.QueryService/TrialBalance -H 'Content-Type: application/json' -d '{}'", at.Connect),
 		fmt.Sprintf("curl -s %s/metrics | grep ^bk_", at.Metrics),
 		fmt.Sprintf("psql '%s' -c 'TABLE bk_read.projection'", at.Postgres),

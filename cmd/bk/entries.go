@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,13 +108,13 @@ func (e *entryListing) run(ctx context.Context) error {
 func (e *entryListing) list() *listing {
 	if e.output.form == asCSV {
 		return list(e.app.out, asCSV, "sequence", "entry_id", "booked_at", "kind", "key", "trade_date", "settle_date", "effective_date",
-			"trade_id", "reverses", "corrects", "account_id", "instrument_id", "bucket", "quantity")
+			"trade_id", "reverses", "corrects", "account_id", "instrument_id", "bucket", "quantity", "state", "replaced_by", "root")
 	}
 	return list(e.app.out, e.output.form, ">sequence", "booked_at", "kind", "key", "effective_date", ">trade", ">postings", "what")
 }
 
 func (e *entryListing) add(l *listing, entry *bkv1.Entry) error {
-	at := entry.BookedAt.AsTime().Format("2006-01-02T15:04:05.000000Z")
+	at := entry.BookedAt.AsTime().Format(timeForm)
 	switch e.output.form {
 	case asJSON:
 		return l.message(entry)
@@ -123,19 +125,28 @@ func (e *entryListing) add(l *listing, entry *bkv1.Entry) error {
 		entry.Sequence, entry.Id, at, entry.Kind, entry.Key, number(int64(entry.TradeDate)), number(int64(entry.SettleDate)),
 		number(int64(entry.EffectiveDate)), number(entry.Links.GetTrade()), number(entry.Links.GetReverses()), number(entry.Links.GetCorrects()),
 	}
+	life := []any{state(entry), number(entry.Links.GetReplacedBy()), number(entry.Links.GetRoot())}
 	if len(entry.Postings) == 0 {
-		return l.add(append(base, "", "", "", "")...)
+		return l.add(slices.Concat(base, []any{"", "", "", ""}, life)...)
 	}
 	for _, p := range entry.Postings {
 		bucket := "s"
 		if p.Bucket == bkv1.Bucket_BUCKET_UNSETTLED {
 			bucket = "u"
 		}
-		if err := l.add(append(base[:len(base):len(base)], p.Account, p.Instrument, bucket, p.Quantity)...); err != nil {
+		if err := l.add(slices.Concat(base, []any{p.Account, p.Instrument, bucket, p.Quantity}, life)...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// state says where an entry left its trade; nothing if it is about none.
+func state(entry *bkv1.Entry) string {
+	if entry.Trade == nil {
+		return ""
+	}
+	return enumWord(entry.Trade.State.String(), "TRADE_STATE_")
 }
 
 // what says in a few words what an entry is about.
@@ -148,13 +159,21 @@ func what(entry *bkv1.Entry) string {
 		if id := entry.Links.GetCorrects(); id != 0 {
 			text += fmt.Sprintf(", in place of %d", id)
 		}
-		return text
+		return text + ": " + state(entry)
 	case entry.Account != nil:
 		return fmt.Sprintf("%d %s", entry.Account.Id, entry.Account.Code)
 	case entry.Instrument != nil:
 		return identifiers(entry.Instrument)
+	case entry.Day != nil && entry.Kind == string(ledger.KindDayEnd):
+		return fmt.Sprintf("%s: %d opened, %d settled, cut of %d rows", day(entry.Day.Date), entry.Day.Opened, entry.Day.Settled, entry.Day.CutRows)
+	case entry.Day != nil:
+		return fmt.Sprintf("%s, on the way to %s", day(entry.Day.Date), day(entry.Day.To))
 	}
-	return ""
+	var fields []string
+	for _, name := range slices.Sorted(maps.Keys(entry.Fields)) {
+		fields = append(fields, name+"="+entry.Fields[name])
+	}
+	return strings.Join(fields, " ")
 }
 
 // parseAfter reads a sequence, or the sequence of a token.

@@ -26,6 +26,9 @@ const (
 	asJSON  = "json"
 )
 
+// timeForm is how times are written: UTC, to the microsecond.
+const timeForm = "2006-01-02T15:04:05.000000Z"
+
 // tableRows are rendered together, so that an endless listing needs no endless memory.
 const tableRows = 10_000
 

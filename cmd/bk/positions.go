@@ -25,14 +25,24 @@ type balanceListing struct {
 	server     remote
 	output     output
 	account    string
+	asOf       asOf
 	all        bool
+	full       bool // positions only, and so is closed
+	closed     bool
 }
 
 func newPositionsCommand(a *app) *cobra.Command {
 	p := &balanceListing{
 		app: a, instrument: bkv1.InstrumentKind_INSTRUMENT_KIND_SECURITY, names: []string{"account_id", "symbol", "trade_date_quantity"},
 	}
-	return p.command("positions", "List positions: what customers have of securities")
+	cmd := p.command("positions", "List positions: what customers have of securities")
+	cmd.Long += `
+
+With --full, positions are listed by the currency that they are traded in, too, long and short apart, with cost, average cost and realised
+profit: of customers and, with --all, the firm.`
+	cmd.Flags().BoolVar(&p.full, "full", false, "long, short, cost, average cost and realised profit, too")
+	cmd.Flags().BoolVar(&p.closed, "closed", false, "with --full: closed positions, too, for what they realised")
+	return cmd
 }
 
 func newBalancesCommand(a *app) *cobra.Command {
@@ -54,6 +64,12 @@ CSV has the columns ` + strings.Join(p.names, ",") + `; tables and JSON show the
 			if err := givenAccount(cmd, p.account); err != nil {
 				return err
 			}
+			if p.asOf.given() && p.account == "" {
+				return usageError("--account: needed with --as-of and --known-at")
+			}
+			if p.closed && !p.full {
+				return usageError("--closed: goes with --full")
+			}
 			return p.run(cmd.Context())
 		},
 	}
@@ -61,6 +77,7 @@ CSV has the columns ` + strings.Join(p.names, ",") + `; tables and JSON show the
 	p.output.bind(cmd, asTable, asCSV, asJSON)
 	cmd.Flags().StringVar(&p.account, "account", "", "only this account: its id or code")
 	cmd.Flags().BoolVar(&p.all, "all", false, "all accounts, not only customers'")
+	p.asOf.bind(cmd, "; with --account")
 	return cmd
 }
 
@@ -74,9 +91,12 @@ func (p *balanceListing) run(ctx context.Context) error {
 		return err
 	}
 	defer c.Close()
+	if p.full {
+		return p.runFull(ctx, c, account, head)
+	}
 	balances, steady, err := readBalances(ctx, c, &bkv1.ListBalancesRequest{
 		PageSize: ptr(int32(pageRows)), Account: account, InstrumentKind: p.instrument,
-		CustomersOnly: !p.all && account == nil, NonZero: true, AtLeast: head,
+		CustomersOnly: !p.all && account == nil, NonZero: true, AtLeast: head, AsOf: p.asOf.date.date, KnownAt: p.asOf.knownAt,
 	})
 	if err != nil {
 		return err
@@ -109,6 +129,35 @@ func (p *balanceListing) print(balances []*bkv1.Balance) error {
 		if err := l.add(b.Account, b.AccountCode, b.Symbol, b.TradeDate, b.Settled, b.Unsettled); err != nil {
 			return err
 		}
+	}
+	return l.end()
+}
+
+// runFull lists positions with what they cost and brought.
+func (p *balanceListing) runFull(ctx context.Context, c *client.Client, account *bkv1.AccountRef, head string) error {
+	l := list(p.app.out, p.output.form, ">account_id", "account", "symbol", "currency", ">trade_date_quantity", ">settled_quantity", ">unsettled_quantity",
+		">long", ">short", ">cost", ">average_cost", ">realised")
+	err := pages(func(token string) (string, bool, error) {
+		req := &bkv1.ListPositionsRequest{
+			PageSize: ptr(int32(pageRows)), PageToken: token, Account: account, CustomersOnly: !p.all && account == nil, NonZero: !p.closed,
+			AtLeast: head, AsOf: p.asOf.date.date, KnownAt: p.asOf.knownAt,
+		}
+		res, err := patiently(ctx, func(ctx context.Context) (*connect.Response[bkv1.ListPositionsResponse], error) {
+			return c.Query.ListPositions(ctx, connect.NewRequest(req))
+		})
+		if err != nil {
+			return "", false, err
+		}
+		for _, r := range res.Positions {
+			err := l.add(r.Account, r.AccountCode, r.Symbol, r.Currency, r.TradeDate, r.Settled, r.Unsettled, r.Long, r.Short, r.Cost, r.AverageCost, r.Realised)
+			if err != nil {
+				return "", false, err
+			}
+		}
+		return res.NextPageToken, true, nil
+	})
+	if err != nil {
+		return err
 	}
 	return l.end()
 }

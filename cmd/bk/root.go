@@ -42,10 +42,10 @@ func newRootCommand(a *app) *cobra.Command {
 		commands  []*cobra.Command
 	}{
 		{"run", "Run a ledger:", []*cobra.Command{newDemoCommand(a), newDevCommand(a), newServeCommand(a), newMigrateCommand(a)}},
-		{"book", "Book:", []*cobra.Command{newBookCommand(a), newCancelCommand(a)}},
+		{"book", "Book:", []*cobra.Command{newBookCommand(a), newCancelCommand(a), newEventCommand(a), newRollCommand(a)}},
 		{"read", "Read:", []*cobra.Command{
-			newPositionsCommand(a), newBalancesCommand(a), newTrialBalanceCommand(a), newEntriesCommand(a), newStatementCommand(a),
-			newAccountsCommand(a), newInstrumentsCommand(a),
+			newPositionsCommand(a), newBalancesCommand(a), newCashCommand(a), newTradesCommand(a), newStatementCommand(a), newStockRecordCommand(a),
+			newCutsCommand(a), newTrialBalanceCommand(a), newEntriesCommand(a), newAccountsCommand(a), newInstrumentsCommand(a),
 		}},
 		{"prove", "Prove and repair:", []*cobra.Command{newStatusCommand(a), newVerifyCommand(a), newRebuildCommand(a)}},
 		{"measure", "Measure:", []*cobra.Command{newBenchCommand(a)}},

@@ -87,7 +87,7 @@ func (s *server) bind(cmd *cobra.Command) {
 	s.number(cmd, &n.MaxInFlight, "journal.max-in-flight", "commands accepted and not yet answered (16384)")
 	s.number(cmd, &n.MaxBatch, "journal.max-batch", "entries of one COPY (8192)")
 	s.number(cmd, &n.Connections, "journal.connections", "batches copied at the same time, 1 to 4 (1)")
-	s.number(cmd, &n.PoolConnections, "journal.pool-connections", "Postgres connections for reads and projections (16)")
+	s.number(cmd, &n.PoolConnections, "journal.pool-connections", "Postgres connections for reads and projections (24)")
 	s.duration(cmd, &n.Lease, "journal.lease", "how long a silent writer is waited for before another takes over (5s)")
 	s.duration(cmd, &n.AppendTimeout, "journal.append-timeout", "bound of one append (30s)")
 	s.number(cmd, &n.Limits.MessageBytes, "limits.message-bytes", "bytes of a request (8388608)")

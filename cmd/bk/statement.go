@@ -14,7 +14,8 @@ type statementListing struct {
 	app      *app
 	server   remote
 	output   output
-	from, to int32
+	from, to dateFlag
+	asOf     asOf
 	limit    int
 }
 
@@ -30,8 +31,9 @@ func newStatementCommand(a *app) *cobra.Command {
 	}
 	s.server.bind(cmd)
 	s.output.bind(cmd, asTable, asCSV, asJSON)
-	cmd.Flags().Int32Var(&s.from, "from", 0, "only entries with this effective date (YYYYMMDD) or a later one")
-	cmd.Flags().Int32Var(&s.to, "to", 0, "only entries with this effective date (YYYYMMDD) or an earlier one")
+	cmd.Flags().Var(&s.from, "from", "only entries with this effective date or a later one")
+	cmd.Flags().Var(&s.to, "to", "only entries with this effective date or an earlier one")
+	s.asOf.bind(cmd, "")
 	cmd.Flags().IntVar(&s.limit, "limit", 0, "so many lines at most; 0: all")
 	return cmd
 }
@@ -60,7 +62,8 @@ func (s *statementListing) run(ctx context.Context, named string) error {
 			size = min(size, left)
 		}
 		req := &bkv1.GetStatementRequest{
-			Account: account, FromDate: s.from, ToDate: s.to, PageSize: ptr(int32(size)), PageToken: token, AtLeast: head,
+			Account: account, FromDate: s.from.date, ToDate: s.to.date, AsOf: s.asOf.date.date, KnownAt: s.asOf.knownAt,
+			PageSize: ptr(int32(size)), PageToken: token, AtLeast: head,
 		}
 		res, err := patiently(ctx, func(ctx context.Context) (*connect.Response[bkv1.GetStatementResponse], error) {
 			return c.Query.GetStatement(ctx, connect.NewRequest(req))
@@ -69,7 +72,7 @@ func (s *statementListing) run(ctx context.Context, named string) error {
 			return "", false, err
 		}
 		for _, line := range res.Lines {
-			at := line.BookedAt.AsTime().Format("2006-01-02T15:04:05.000000Z")
+			at := line.BookedAt.AsTime().Format(timeForm)
 			bucket := enumWord(line.Bucket.String(), "BUCKET_")
 			err := l.add(line.Sequence, at, day(line.EffectiveDate), line.Kind, number(line.TradeId), line.Symbol, bucket, line.Quantity, line.Balance)
 			if err != nil {

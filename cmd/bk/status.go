@@ -55,7 +55,7 @@ func (a *app) status(ctx context.Context, server *remote, out *output) error {
 	}
 	rows := [][2]string{
 		{"version", s.Version}, {"shard", strconv.Itoa(int(s.Shard))}, {"role", role},
-		{"epoch", epoch}, {"head", s.Head},
+		{"epoch", epoch}, {"head", s.Head}, {"business date", businessDate(s)},
 	}
 	for _, p := range s.Projections {
 		rows = append(rows, [2]string{fmt.Sprintf("projection %s v%d", p.Name, p.Version), projection(p)})
@@ -69,6 +69,18 @@ func (a *app) status(ctx context.Context, server *remote, out *output) error {
 		}
 	}
 	return l.end()
+}
+
+// businessDate says where the ledger stands between days.
+func businessDate(s *bkv1.StatusResponse) string {
+	text := "none: nothing was rolled yet"
+	if s.BusinessDate != 0 {
+		text = day(s.BusinessDate)
+	}
+	if s.Rolling {
+		text += ", a roll is under way"
+	}
+	return text
 }
 
 // projection says how a projection stands: where, whether it runs here, how far its rebuild is, and what is wrong.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bkledger/bk/api/client"
 	"github.com/bkledger/bk/ledger"
 )
 
@@ -39,7 +40,7 @@ func tapeDays(t *testing.T) (dir string, days []string) {
 }
 
 // TestTapeBooked books days of real trades as a user does, cancels, and compares every position and every balance with what an
-// independent program made of them, to the last digit; a second booking changes nothing, and the books verify.
+// independent program made of them, to the last digit; a second booking changes nothing. Then it rolls until all is settled, and the books verify.
 func TestTapeBooked(t *testing.T) {
 	dir, days := tapeDays(t)
 	ready := filepath.Join(t.TempDir(), "ready")
@@ -79,6 +80,16 @@ func TestTapeBooked(t *testing.T) {
 		t.Errorf("booked again: %s", again)
 	}
 	compare()
+	c, err := client.New(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	book := readTape(t, trades, cancels)
+	compareCost(t, run, book)
+	rollTape(t, c, run, book)
+	compareCost(t, run, book)
+	compare() // settlement moves no trade-date position
 	t.Log(run("verify", "--quiet"))
 }
 

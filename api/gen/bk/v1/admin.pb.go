@@ -76,7 +76,11 @@ type StatusResponse struct {
 	// Its projections.
 	Projections []*ProjectionStatus `protobuf:"bytes,6,rep,name=projections,proto3" json:"projections,omitempty"`
 	// Its publisher; left out on servers without Kafka.
-	Publisher     *PublisherStatus `protobuf:"bytes,7,opt,name=publisher,proto3" json:"publisher,omitempty"`
+	Publisher *PublisherStatus `protobuf:"bytes,7,opt,name=publisher,proto3" json:"publisher,omitempty"`
+	// The business date, YYYYMMDD; 0 before the first roll.
+	BusinessDate int32 `protobuf:"varint,8,opt,name=business_date,json=businessDate,proto3" json:"business_date,omitempty"`
+	// A roll is under way, or was left unfinished.
+	Rolling       bool `protobuf:"varint,9,opt,name=rolling,proto3" json:"rolling,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -158,6 +162,20 @@ func (x *StatusResponse) GetPublisher() *PublisherStatus {
 		return x.Publisher
 	}
 	return nil
+}
+
+func (x *StatusResponse) GetBusinessDate() int32 {
+	if x != nil {
+		return x.BusinessDate
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetRolling() bool {
+	if x != nil {
+		return x.Rolling
+	}
+	return false
 }
 
 // ProjectionStatus shows how far a projection is.
@@ -316,6 +334,394 @@ func (x *PublisherStatus) GetLag() int64 {
 	return 0
 }
 
+// RollRequest says how far.
+type RollRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The business date to come to, YYYYMMDD, a real day; needed. An earlier one than the business date is rejected with day_passed.
+	To int32 `protobuf:"varint,1,opt,name=to,proto3" json:"to,omitempty"`
+	// Settle with the trades' parties only, and leave the street side to events of its own (trade.settle_street).
+	WithoutStreet bool `protobuf:"varint,2,opt,name=without_street,json=withoutStreet,proto3" json:"without_street,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RollRequest) Reset() {
+	*x = RollRequest{}
+	mi := &file_bk_v1_admin_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollRequest) ProtoMessage() {}
+
+func (x *RollRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bk_v1_admin_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollRequest.ProtoReflect.Descriptor instead.
+func (*RollRequest) Descriptor() ([]byte, []int) {
+	return file_bk_v1_admin_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *RollRequest) GetTo() int32 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *RollRequest) GetWithoutStreet() bool {
+	if x != nil {
+		return x.WithoutStreet
+	}
+	return false
+}
+
+// RollResponse is one step of a roll.
+type RollResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One of these.
+	//
+	// Types that are valid to be assigned to Step:
+	//
+	//	*RollResponse_Progress
+	//	*RollResponse_Day
+	//	*RollResponse_Summary
+	Step          isRollResponse_Step `protobuf_oneof:"step"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RollResponse) Reset() {
+	*x = RollResponse{}
+	mi := &file_bk_v1_admin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollResponse) ProtoMessage() {}
+
+func (x *RollResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bk_v1_admin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollResponse.ProtoReflect.Descriptor instead.
+func (*RollResponse) Descriptor() ([]byte, []int) {
+	return file_bk_v1_admin_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *RollResponse) GetStep() isRollResponse_Step {
+	if x != nil {
+		return x.Step
+	}
+	return nil
+}
+
+func (x *RollResponse) GetProgress() *RollProgress {
+	if x != nil {
+		if x, ok := x.Step.(*RollResponse_Progress); ok {
+			return x.Progress
+		}
+	}
+	return nil
+}
+
+func (x *RollResponse) GetDay() *RolledDay {
+	if x != nil {
+		if x, ok := x.Step.(*RollResponse_Day); ok {
+			return x.Day
+		}
+	}
+	return nil
+}
+
+func (x *RollResponse) GetSummary() *RollSummary {
+	if x != nil {
+		if x, ok := x.Step.(*RollResponse_Summary); ok {
+			return x.Summary
+		}
+	}
+	return nil
+}
+
+type isRollResponse_Step interface {
+	isRollResponse_Step()
+}
+
+type RollResponse_Progress struct {
+	// It goes on.
+	Progress *RollProgress `protobuf:"bytes,1,opt,name=progress,proto3,oneof"`
+}
+
+type RollResponse_Day struct {
+	// A day has ended.
+	Day *RolledDay `protobuf:"bytes,2,opt,name=day,proto3,oneof"`
+}
+
+type RollResponse_Summary struct {
+	// The end: the business date is where it was to come to.
+	Summary *RollSummary `protobuf:"bytes,3,opt,name=summary,proto3,oneof"`
+}
+
+func (*RollResponse_Progress) isRollResponse_Step() {}
+
+func (*RollResponse_Day) isRollResponse_Step() {}
+
+func (*RollResponse_Summary) isRollResponse_Step() {}
+
+// RollProgress shows how far a roll is.
+type RollProgress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The day under way, YYYYMMDD.
+	Date int32 `protobuf:"varint,1,opt,name=date,proto3" json:"date,omitempty"`
+	// The last day of the roll, YYYYMMDD.
+	To int32 `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
+	// What is being done: open, settle or cut.
+	Doing string `protobuf:"bytes,3,opt,name=doing,proto3" json:"doing,omitempty"`
+	// How many trades have opened, or settled, on the day.
+	Done          int64 `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RollProgress) Reset() {
+	*x = RollProgress{}
+	mi := &file_bk_v1_admin_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollProgress) ProtoMessage() {}
+
+func (x *RollProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_bk_v1_admin_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollProgress.ProtoReflect.Descriptor instead.
+func (*RollProgress) Descriptor() ([]byte, []int) {
+	return file_bk_v1_admin_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RollProgress) GetDate() int32 {
+	if x != nil {
+		return x.Date
+	}
+	return 0
+}
+
+func (x *RollProgress) GetTo() int32 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *RollProgress) GetDoing() string {
+	if x != nil {
+		return x.Doing
+	}
+	return ""
+}
+
+func (x *RollProgress) GetDone() int64 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+// RolledDay is the end of a day.
+type RolledDay struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The day, YYYYMMDD.
+	Date int32 `protobuf:"varint,1,opt,name=date,proto3" json:"date,omitempty"`
+	// How many trades came into force.
+	Opened int64 `protobuf:"varint,2,opt,name=opened,proto3" json:"opened,omitempty"`
+	// How many trades settled.
+	Settled int64 `protobuf:"varint,3,opt,name=settled,proto3" json:"settled,omitempty"`
+	// How many rows the day's cut has.
+	CutRows int64 `protobuf:"varint,4,opt,name=cut_rows,json=cutRows,proto3" json:"cut_rows,omitempty"`
+	// The cut's SHA-256, in hexadecimal.
+	CutHash string `protobuf:"bytes,5,opt,name=cut_hash,json=cutHash,proto3" json:"cut_hash,omitempty"`
+	// The place of the day's end in the journal, shard:sequence.
+	Token         string `protobuf:"bytes,6,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RolledDay) Reset() {
+	*x = RolledDay{}
+	mi := &file_bk_v1_admin_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RolledDay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RolledDay) ProtoMessage() {}
+
+func (x *RolledDay) ProtoReflect() protoreflect.Message {
+	mi := &file_bk_v1_admin_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RolledDay.ProtoReflect.Descriptor instead.
+func (*RolledDay) Descriptor() ([]byte, []int) {
+	return file_bk_v1_admin_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RolledDay) GetDate() int32 {
+	if x != nil {
+		return x.Date
+	}
+	return 0
+}
+
+func (x *RolledDay) GetOpened() int64 {
+	if x != nil {
+		return x.Opened
+	}
+	return 0
+}
+
+func (x *RolledDay) GetSettled() int64 {
+	if x != nil {
+		return x.Settled
+	}
+	return 0
+}
+
+func (x *RolledDay) GetCutRows() int64 {
+	if x != nil {
+		return x.CutRows
+	}
+	return 0
+}
+
+func (x *RolledDay) GetCutHash() string {
+	if x != nil {
+		return x.CutHash
+	}
+	return ""
+}
+
+func (x *RolledDay) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+// RollSummary ends a roll.
+type RollSummary struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The business date, YYYYMMDD.
+	Date int32 `protobuf:"varint,1,opt,name=date,proto3" json:"date,omitempty"`
+	// How many days this call has ended; 0 where there was nothing to do.
+	Days int32 `protobuf:"varint,2,opt,name=days,proto3" json:"days,omitempty"`
+	// The last place that the roll wrote to, shard:sequence: a read with at_least set to it sees all of the roll. Where there was nothing to do:
+	// the place that was read at.
+	Token         string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RollSummary) Reset() {
+	*x = RollSummary{}
+	mi := &file_bk_v1_admin_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RollSummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RollSummary) ProtoMessage() {}
+
+func (x *RollSummary) ProtoReflect() protoreflect.Message {
+	mi := &file_bk_v1_admin_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RollSummary.ProtoReflect.Descriptor instead.
+func (*RollSummary) Descriptor() ([]byte, []int) {
+	return file_bk_v1_admin_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RollSummary) GetDate() int32 {
+	if x != nil {
+		return x.Date
+	}
+	return 0
+}
+
+func (x *RollSummary) GetDays() int32 {
+	if x != nil {
+		return x.Days
+	}
+	return 0
+}
+
+func (x *RollSummary) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
 // VerifyRequest has no fields.
 type VerifyRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -325,7 +731,7 @@ type VerifyRequest struct {
 
 func (x *VerifyRequest) Reset() {
 	*x = VerifyRequest{}
-	mi := &file_bk_v1_admin_proto_msgTypes[4]
+	mi := &file_bk_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -337,7 +743,7 @@ func (x *VerifyRequest) String() string {
 func (*VerifyRequest) ProtoMessage() {}
 
 func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_admin_proto_msgTypes[4]
+	mi := &file_bk_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -350,7 +756,7 @@ func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequest) Descriptor() ([]byte, []int) {
-	return file_bk_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_bk_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 // VerifyResponse is one step of a verification.
@@ -370,7 +776,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_bk_v1_admin_proto_msgTypes[5]
+	mi := &file_bk_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -382,7 +788,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_admin_proto_msgTypes[5]
+	mi := &file_bk_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -395,7 +801,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_bk_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_bk_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *VerifyResponse) GetStep() isVerifyResponse_Step {
@@ -472,7 +878,7 @@ type VerifyProgress struct {
 
 func (x *VerifyProgress) Reset() {
 	*x = VerifyProgress{}
-	mi := &file_bk_v1_admin_proto_msgTypes[6]
+	mi := &file_bk_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -484,7 +890,7 @@ func (x *VerifyProgress) String() string {
 func (*VerifyProgress) ProtoMessage() {}
 
 func (x *VerifyProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_admin_proto_msgTypes[6]
+	mi := &file_bk_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -497,7 +903,7 @@ func (x *VerifyProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyProgress.ProtoReflect.Descriptor instead.
 func (*VerifyProgress) Descriptor() ([]byte, []int) {
-	return file_bk_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_bk_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *VerifyProgress) GetCheck() string {
@@ -542,7 +948,7 @@ type VerifyFinding struct {
 
 func (x *VerifyFinding) Reset() {
 	*x = VerifyFinding{}
-	mi := &file_bk_v1_admin_proto_msgTypes[7]
+	mi := &file_bk_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -554,7 +960,7 @@ func (x *VerifyFinding) String() string {
 func (*VerifyFinding) ProtoMessage() {}
 
 func (x *VerifyFinding) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_admin_proto_msgTypes[7]
+	mi := &file_bk_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -567,7 +973,7 @@ func (x *VerifyFinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyFinding.ProtoReflect.Descriptor instead.
 func (*VerifyFinding) Descriptor() ([]byte, []int) {
-	return file_bk_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_bk_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *VerifyFinding) GetCheck() string {
@@ -631,7 +1037,7 @@ type VerifySummary struct {
 
 func (x *VerifySummary) Reset() {
 	*x = VerifySummary{}
-	mi := &file_bk_v1_admin_proto_msgTypes[8]
+	mi := &file_bk_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -643,7 +1049,7 @@ func (x *VerifySummary) String() string {
 func (*VerifySummary) ProtoMessage() {}
 
 func (x *VerifySummary) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_admin_proto_msgTypes[8]
+	mi := &file_bk_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -656,7 +1062,7 @@ func (x *VerifySummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifySummary.ProtoReflect.Descriptor instead.
 func (*VerifySummary) Descriptor() ([]byte, []int) {
-	return file_bk_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_bk_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *VerifySummary) GetOk() bool {
@@ -705,7 +1111,7 @@ type RebuildRequest struct {
 
 func (x *RebuildRequest) Reset() {
 	*x = RebuildRequest{}
-	mi := &file_bk_v1_admin_proto_msgTypes[9]
+	mi := &file_bk_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -717,7 +1123,7 @@ func (x *RebuildRequest) String() string {
 func (*RebuildRequest) ProtoMessage() {}
 
 func (x *RebuildRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_admin_proto_msgTypes[9]
+	mi := &file_bk_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -730,7 +1136,7 @@ func (x *RebuildRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebuildRequest.ProtoReflect.Descriptor instead.
 func (*RebuildRequest) Descriptor() ([]byte, []int) {
-	return file_bk_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_bk_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RebuildRequest) GetProjection() string {
@@ -757,7 +1163,7 @@ type RebuildResponse struct {
 
 func (x *RebuildResponse) Reset() {
 	*x = RebuildResponse{}
-	mi := &file_bk_v1_admin_proto_msgTypes[10]
+	mi := &file_bk_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -769,7 +1175,7 @@ func (x *RebuildResponse) String() string {
 func (*RebuildResponse) ProtoMessage() {}
 
 func (x *RebuildResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_admin_proto_msgTypes[10]
+	mi := &file_bk_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -782,7 +1188,7 @@ func (x *RebuildResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RebuildResponse.ProtoReflect.Descriptor instead.
 func (*RebuildResponse) Descriptor() ([]byte, []int) {
-	return file_bk_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_bk_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RebuildResponse) GetProjection() string {
@@ -818,7 +1224,7 @@ var File_bk_v1_admin_proto protoreflect.FileDescriptor
 const file_bk_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"\x11bk/v1/admin.proto\x12\x05bk.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\"\x0f\n" +
-	"\rStatusRequest\"\xf5\x01\n" +
+	"\rStatusRequest\"\xb4\x02\n" +
 	"\x0eStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x14\n" +
 	"\x05shard\x18\x02 \x01(\x05R\x05shard\x12\x18\n" +
@@ -826,7 +1232,9 @@ const file_bk_v1_admin_proto_rawDesc = "" +
 	"\x05epoch\x18\x04 \x01(\x03R\x05epoch\x12\x12\n" +
 	"\x04head\x18\x05 \x01(\tR\x04head\x129\n" +
 	"\vprojections\x18\x06 \x03(\v2\x17.bk.v1.ProjectionStatusR\vprojections\x124\n" +
-	"\tpublisher\x18\a \x01(\v2\x16.bk.v1.PublisherStatusR\tpublisher\"\xbe\x01\n" +
+	"\tpublisher\x18\a \x01(\v2\x16.bk.v1.PublisherStatusR\tpublisher\x12#\n" +
+	"\rbusiness_date\x18\b \x01(\x05R\fbusinessDate\x12\x18\n" +
+	"\arolling\x18\t \x01(\bR\arolling\"\xbe\x01\n" +
 	"\x10ProjectionStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x05R\aversion\x12\x1a\n" +
@@ -837,7 +1245,33 @@ const file_bk_v1_admin_proto_rawDesc = "" +
 	"\atrouble\x18\a \x01(\tR\atrouble\"?\n" +
 	"\x0fPublisherStatus\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x10\n" +
-	"\x03lag\x18\x02 \x01(\x03R\x03lag\"\x0f\n" +
+	"\x03lag\x18\x02 \x01(\x03R\x03lag\"X\n" +
+	"\vRollRequest\x12\"\n" +
+	"\x02to\x18\x01 \x01(\x05B\x12\xbaH\x0f\xc8\x01\x01\x1a\n" +
+	"\x18\xa5߁\n" +
+	"(\xf5\xa8\xc5\tR\x02to\x12%\n" +
+	"\x0ewithout_street\x18\x02 \x01(\bR\rwithoutStreet\"\x9f\x01\n" +
+	"\fRollResponse\x121\n" +
+	"\bprogress\x18\x01 \x01(\v2\x13.bk.v1.RollProgressH\x00R\bprogress\x12$\n" +
+	"\x03day\x18\x02 \x01(\v2\x10.bk.v1.RolledDayH\x00R\x03day\x12.\n" +
+	"\asummary\x18\x03 \x01(\v2\x12.bk.v1.RollSummaryH\x00R\asummaryB\x06\n" +
+	"\x04step\"\\\n" +
+	"\fRollProgress\x12\x12\n" +
+	"\x04date\x18\x01 \x01(\x05R\x04date\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\x05R\x02to\x12\x14\n" +
+	"\x05doing\x18\x03 \x01(\tR\x05doing\x12\x12\n" +
+	"\x04done\x18\x04 \x01(\x03R\x04done\"\x9d\x01\n" +
+	"\tRolledDay\x12\x12\n" +
+	"\x04date\x18\x01 \x01(\x05R\x04date\x12\x16\n" +
+	"\x06opened\x18\x02 \x01(\x03R\x06opened\x12\x18\n" +
+	"\asettled\x18\x03 \x01(\x03R\asettled\x12\x19\n" +
+	"\bcut_rows\x18\x04 \x01(\x03R\acutRows\x12\x19\n" +
+	"\bcut_hash\x18\x05 \x01(\tR\acutHash\x12\x14\n" +
+	"\x05token\x18\x06 \x01(\tR\x05token\"K\n" +
+	"\vRollSummary\x12\x12\n" +
+	"\x04date\x18\x01 \x01(\x05R\x04date\x12\x12\n" +
+	"\x04days\x18\x02 \x01(\x05R\x04days\x12\x14\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\"\x0f\n" +
 	"\rVerifyRequest\"\xb1\x01\n" +
 	"\x0eVerifyResponse\x123\n" +
 	"\bprogress\x18\x01 \x01(\v2\x15.bk.v1.VerifyProgressH\x00R\bprogress\x120\n" +
@@ -875,9 +1309,10 @@ const file_bk_v1_admin_proto_rawDesc = "" +
 	"projection\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x03R\bsequence\x12\x12\n" +
 	"\x04head\x18\x03 \x01(\x03R\x04head\x12\x12\n" +
-	"\x04done\x18\x04 \x01(\bR\x04done2\xba\x01\n" +
+	"\x04done\x18\x04 \x01(\bR\x04done2\xed\x01\n" +
 	"\fAdminService\x125\n" +
-	"\x06Status\x12\x14.bk.v1.StatusRequest\x1a\x15.bk.v1.StatusResponse\x127\n" +
+	"\x06Status\x12\x14.bk.v1.StatusRequest\x1a\x15.bk.v1.StatusResponse\x121\n" +
+	"\x04Roll\x12\x12.bk.v1.RollRequest\x1a\x13.bk.v1.RollResponse0\x01\x127\n" +
 	"\x06Verify\x12\x14.bk.v1.VerifyRequest\x1a\x15.bk.v1.VerifyResponse0\x01\x12:\n" +
 	"\aRebuild\x12\x15.bk.v1.RebuildRequest\x1a\x16.bk.v1.RebuildResponse0\x01B+Z)github.com/bkledger/bk/api/gen/bk/v1;bkv1b\x06proto3"
 
@@ -893,41 +1328,51 @@ func file_bk_v1_admin_proto_rawDescGZIP() []byte {
 	return file_bk_v1_admin_proto_rawDescData
 }
 
-var file_bk_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_bk_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_bk_v1_admin_proto_goTypes = []any{
 	(*StatusRequest)(nil),       // 0: bk.v1.StatusRequest
 	(*StatusResponse)(nil),      // 1: bk.v1.StatusResponse
 	(*ProjectionStatus)(nil),    // 2: bk.v1.ProjectionStatus
 	(*PublisherStatus)(nil),     // 3: bk.v1.PublisherStatus
-	(*VerifyRequest)(nil),       // 4: bk.v1.VerifyRequest
-	(*VerifyResponse)(nil),      // 5: bk.v1.VerifyResponse
-	(*VerifyProgress)(nil),      // 6: bk.v1.VerifyProgress
-	(*VerifyFinding)(nil),       // 7: bk.v1.VerifyFinding
-	(*VerifySummary)(nil),       // 8: bk.v1.VerifySummary
-	(*RebuildRequest)(nil),      // 9: bk.v1.RebuildRequest
-	(*RebuildResponse)(nil),     // 10: bk.v1.RebuildResponse
-	nil,                         // 11: bk.v1.VerifyFinding.CountsEntry
-	(*durationpb.Duration)(nil), // 12: google.protobuf.Duration
+	(*RollRequest)(nil),         // 4: bk.v1.RollRequest
+	(*RollResponse)(nil),        // 5: bk.v1.RollResponse
+	(*RollProgress)(nil),        // 6: bk.v1.RollProgress
+	(*RolledDay)(nil),           // 7: bk.v1.RolledDay
+	(*RollSummary)(nil),         // 8: bk.v1.RollSummary
+	(*VerifyRequest)(nil),       // 9: bk.v1.VerifyRequest
+	(*VerifyResponse)(nil),      // 10: bk.v1.VerifyResponse
+	(*VerifyProgress)(nil),      // 11: bk.v1.VerifyProgress
+	(*VerifyFinding)(nil),       // 12: bk.v1.VerifyFinding
+	(*VerifySummary)(nil),       // 13: bk.v1.VerifySummary
+	(*RebuildRequest)(nil),      // 14: bk.v1.RebuildRequest
+	(*RebuildResponse)(nil),     // 15: bk.v1.RebuildResponse
+	nil,                         // 16: bk.v1.VerifyFinding.CountsEntry
+	(*durationpb.Duration)(nil), // 17: google.protobuf.Duration
 }
 var file_bk_v1_admin_proto_depIdxs = []int32{
 	2,  // 0: bk.v1.StatusResponse.projections:type_name -> bk.v1.ProjectionStatus
 	3,  // 1: bk.v1.StatusResponse.publisher:type_name -> bk.v1.PublisherStatus
-	6,  // 2: bk.v1.VerifyResponse.progress:type_name -> bk.v1.VerifyProgress
-	7,  // 3: bk.v1.VerifyResponse.finding:type_name -> bk.v1.VerifyFinding
-	8,  // 4: bk.v1.VerifyResponse.summary:type_name -> bk.v1.VerifySummary
-	11, // 5: bk.v1.VerifyFinding.counts:type_name -> bk.v1.VerifyFinding.CountsEntry
-	12, // 6: bk.v1.VerifySummary.took:type_name -> google.protobuf.Duration
-	0,  // 7: bk.v1.AdminService.Status:input_type -> bk.v1.StatusRequest
-	4,  // 8: bk.v1.AdminService.Verify:input_type -> bk.v1.VerifyRequest
-	9,  // 9: bk.v1.AdminService.Rebuild:input_type -> bk.v1.RebuildRequest
-	1,  // 10: bk.v1.AdminService.Status:output_type -> bk.v1.StatusResponse
-	5,  // 11: bk.v1.AdminService.Verify:output_type -> bk.v1.VerifyResponse
-	10, // 12: bk.v1.AdminService.Rebuild:output_type -> bk.v1.RebuildResponse
-	10, // [10:13] is the sub-list for method output_type
-	7,  // [7:10] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	6,  // 2: bk.v1.RollResponse.progress:type_name -> bk.v1.RollProgress
+	7,  // 3: bk.v1.RollResponse.day:type_name -> bk.v1.RolledDay
+	8,  // 4: bk.v1.RollResponse.summary:type_name -> bk.v1.RollSummary
+	11, // 5: bk.v1.VerifyResponse.progress:type_name -> bk.v1.VerifyProgress
+	12, // 6: bk.v1.VerifyResponse.finding:type_name -> bk.v1.VerifyFinding
+	13, // 7: bk.v1.VerifyResponse.summary:type_name -> bk.v1.VerifySummary
+	16, // 8: bk.v1.VerifyFinding.counts:type_name -> bk.v1.VerifyFinding.CountsEntry
+	17, // 9: bk.v1.VerifySummary.took:type_name -> google.protobuf.Duration
+	0,  // 10: bk.v1.AdminService.Status:input_type -> bk.v1.StatusRequest
+	4,  // 11: bk.v1.AdminService.Roll:input_type -> bk.v1.RollRequest
+	9,  // 12: bk.v1.AdminService.Verify:input_type -> bk.v1.VerifyRequest
+	14, // 13: bk.v1.AdminService.Rebuild:input_type -> bk.v1.RebuildRequest
+	1,  // 14: bk.v1.AdminService.Status:output_type -> bk.v1.StatusResponse
+	5,  // 15: bk.v1.AdminService.Roll:output_type -> bk.v1.RollResponse
+	10, // 16: bk.v1.AdminService.Verify:output_type -> bk.v1.VerifyResponse
+	15, // 17: bk.v1.AdminService.Rebuild:output_type -> bk.v1.RebuildResponse
+	14, // [14:18] is the sub-list for method output_type
+	10, // [10:14] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_bk_v1_admin_proto_init() }
@@ -936,6 +1381,11 @@ func file_bk_v1_admin_proto_init() {
 		return
 	}
 	file_bk_v1_admin_proto_msgTypes[5].OneofWrappers = []any{
+		(*RollResponse_Progress)(nil),
+		(*RollResponse_Day)(nil),
+		(*RollResponse_Summary)(nil),
+	}
+	file_bk_v1_admin_proto_msgTypes[10].OneofWrappers = []any{
 		(*VerifyResponse_Progress)(nil),
 		(*VerifyResponse_Finding)(nil),
 		(*VerifyResponse_Summary)(nil),
@@ -946,7 +1396,7 @@ func file_bk_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bk_v1_admin_proto_rawDesc), len(file_bk_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

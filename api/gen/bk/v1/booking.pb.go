@@ -88,7 +88,8 @@ type BookEntryRequest struct {
 	TradeDate int32 `protobuf:"varint,4,opt,name=trade_date,json=tradeDate,proto3" json:"trade_date,omitempty"`
 	// YYYYMMDD; may be left out; not before the trade date.
 	SettleDate int32 `protobuf:"varint,5,opt,name=settle_date,json=settleDate,proto3" json:"settle_date,omitempty"`
-	// When it counts in the books, YYYYMMDD: the trade date, else the day of booking, when left out.
+	// When it counts in the books, YYYYMMDD. When left out: the trade date, else the business date, else, before the first roll, the day of
+	// booking.
 	EffectiveDate int32 `protobuf:"varint,6,opt,name=effective_date,json=effectiveDate,proto3" json:"effective_date,omitempty"`
 	// The postings; needed.
 	Entry         *NewEntry `protobuf:"bytes,11,opt,name=entry,proto3" json:"entry,omitempty"`
@@ -221,6 +222,153 @@ func (x *BookEntryResponse) GetReceipt() *Receipt {
 	return nil
 }
 
+// BookEventRequest has the fields of Command.
+type BookEventRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The idempotency key, 1 to 256 bytes; needed.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Who sends it: free text, 256 bytes at most.
+	Source string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
+	// The caller's own notes, kept as given: names and values together 64 KiB at most.
+	Metadata map[string]string `protobuf:"bytes,3,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// YYYYMMDD; may be left out.
+	TradeDate int32 `protobuf:"varint,4,opt,name=trade_date,json=tradeDate,proto3" json:"trade_date,omitempty"`
+	// YYYYMMDD; may be left out; not before the trade date.
+	SettleDate int32 `protobuf:"varint,5,opt,name=settle_date,json=settleDate,proto3" json:"settle_date,omitempty"`
+	// When it counts in the books, YYYYMMDD. When left out: the trade date, else the business date, else, before the first roll, the day of
+	// booking.
+	EffectiveDate int32 `protobuf:"varint,6,opt,name=effective_date,json=effectiveDate,proto3" json:"effective_date,omitempty"`
+	// The event; needed.
+	Event         *NewEvent `protobuf:"bytes,14,opt,name=event,proto3" json:"event,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BookEventRequest) Reset() {
+	*x = BookEventRequest{}
+	mi := &file_bk_v1_booking_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BookEventRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BookEventRequest) ProtoMessage() {}
+
+func (x *BookEventRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bk_v1_booking_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BookEventRequest.ProtoReflect.Descriptor instead.
+func (*BookEventRequest) Descriptor() ([]byte, []int) {
+	return file_bk_v1_booking_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *BookEventRequest) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *BookEventRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *BookEventRequest) GetMetadata() map[string]string {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *BookEventRequest) GetTradeDate() int32 {
+	if x != nil {
+		return x.TradeDate
+	}
+	return 0
+}
+
+func (x *BookEventRequest) GetSettleDate() int32 {
+	if x != nil {
+		return x.SettleDate
+	}
+	return 0
+}
+
+func (x *BookEventRequest) GetEffectiveDate() int32 {
+	if x != nil {
+		return x.EffectiveDate
+	}
+	return 0
+}
+
+func (x *BookEventRequest) GetEvent() *NewEvent {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+// BookEventResponse answers a booking.
+type BookEventResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it is in the journal.
+	Receipt       *Receipt `protobuf:"bytes,1,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BookEventResponse) Reset() {
+	*x = BookEventResponse{}
+	mi := &file_bk_v1_booking_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BookEventResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BookEventResponse) ProtoMessage() {}
+
+func (x *BookEventResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bk_v1_booking_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BookEventResponse.ProtoReflect.Descriptor instead.
+func (*BookEventResponse) Descriptor() ([]byte, []int) {
+	return file_bk_v1_booking_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *BookEventResponse) GetReceipt() *Receipt {
+	if x != nil {
+		return x.Receipt
+	}
+	return nil
+}
+
 // BookTradeRequest has the fields of Command.
 type BookTradeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -246,7 +394,7 @@ type BookTradeRequest struct {
 
 func (x *BookTradeRequest) Reset() {
 	*x = BookTradeRequest{}
-	mi := &file_bk_v1_booking_proto_msgTypes[2]
+	mi := &file_bk_v1_booking_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -258,7 +406,7 @@ func (x *BookTradeRequest) String() string {
 func (*BookTradeRequest) ProtoMessage() {}
 
 func (x *BookTradeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_booking_proto_msgTypes[2]
+	mi := &file_bk_v1_booking_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -271,7 +419,7 @@ func (x *BookTradeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookTradeRequest.ProtoReflect.Descriptor instead.
 func (*BookTradeRequest) Descriptor() ([]byte, []int) {
-	return file_bk_v1_booking_proto_rawDescGZIP(), []int{2}
+	return file_bk_v1_booking_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *BookTradeRequest) GetKey() string {
@@ -341,7 +489,7 @@ type BookTradeResponse struct {
 
 func (x *BookTradeResponse) Reset() {
 	*x = BookTradeResponse{}
-	mi := &file_bk_v1_booking_proto_msgTypes[3]
+	mi := &file_bk_v1_booking_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -353,7 +501,7 @@ func (x *BookTradeResponse) String() string {
 func (*BookTradeResponse) ProtoMessage() {}
 
 func (x *BookTradeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_booking_proto_msgTypes[3]
+	mi := &file_bk_v1_booking_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -366,7 +514,7 @@ func (x *BookTradeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookTradeResponse.ProtoReflect.Descriptor instead.
 func (*BookTradeResponse) Descriptor() ([]byte, []int) {
-	return file_bk_v1_booking_proto_rawDescGZIP(), []int{3}
+	return file_bk_v1_booking_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *BookTradeResponse) GetReceipt() *Receipt {
@@ -389,7 +537,7 @@ type BookBatchRequest struct {
 
 func (x *BookBatchRequest) Reset() {
 	*x = BookBatchRequest{}
-	mi := &file_bk_v1_booking_proto_msgTypes[4]
+	mi := &file_bk_v1_booking_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -401,7 +549,7 @@ func (x *BookBatchRequest) String() string {
 func (*BookBatchRequest) ProtoMessage() {}
 
 func (x *BookBatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_booking_proto_msgTypes[4]
+	mi := &file_bk_v1_booking_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -414,7 +562,7 @@ func (x *BookBatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookBatchRequest.ProtoReflect.Descriptor instead.
 func (*BookBatchRequest) Descriptor() ([]byte, []int) {
-	return file_bk_v1_booking_proto_rawDescGZIP(), []int{4}
+	return file_bk_v1_booking_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *BookBatchRequest) GetMode() BatchMode {
@@ -444,7 +592,7 @@ type BookBatchResponse struct {
 
 func (x *BookBatchResponse) Reset() {
 	*x = BookBatchResponse{}
-	mi := &file_bk_v1_booking_proto_msgTypes[5]
+	mi := &file_bk_v1_booking_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -456,7 +604,7 @@ func (x *BookBatchResponse) String() string {
 func (*BookBatchResponse) ProtoMessage() {}
 
 func (x *BookBatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_booking_proto_msgTypes[5]
+	mi := &file_bk_v1_booking_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -469,7 +617,7 @@ func (x *BookBatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookBatchResponse.ProtoReflect.Descriptor instead.
 func (*BookBatchResponse) Descriptor() ([]byte, []int) {
-	return file_bk_v1_booking_proto_rawDescGZIP(), []int{5}
+	return file_bk_v1_booking_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *BookBatchResponse) GetResults() []*CommandResult {
@@ -502,7 +650,7 @@ type CommandResult struct {
 
 func (x *CommandResult) Reset() {
 	*x = CommandResult{}
-	mi := &file_bk_v1_booking_proto_msgTypes[6]
+	mi := &file_bk_v1_booking_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -514,7 +662,7 @@ func (x *CommandResult) String() string {
 func (*CommandResult) ProtoMessage() {}
 
 func (x *CommandResult) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_booking_proto_msgTypes[6]
+	mi := &file_bk_v1_booking_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -527,7 +675,7 @@ func (x *CommandResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandResult.ProtoReflect.Descriptor instead.
 func (*CommandResult) Descriptor() ([]byte, []int) {
-	return file_bk_v1_booking_proto_rawDescGZIP(), []int{6}
+	return file_bk_v1_booking_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CommandResult) GetResult() isCommandResult_Result {
@@ -586,7 +734,7 @@ type BookStreamRequest struct {
 
 func (x *BookStreamRequest) Reset() {
 	*x = BookStreamRequest{}
-	mi := &file_bk_v1_booking_proto_msgTypes[7]
+	mi := &file_bk_v1_booking_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -598,7 +746,7 @@ func (x *BookStreamRequest) String() string {
 func (*BookStreamRequest) ProtoMessage() {}
 
 func (x *BookStreamRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_booking_proto_msgTypes[7]
+	mi := &file_bk_v1_booking_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -611,7 +759,7 @@ func (x *BookStreamRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookStreamRequest.ProtoReflect.Descriptor instead.
 func (*BookStreamRequest) Descriptor() ([]byte, []int) {
-	return file_bk_v1_booking_proto_rawDescGZIP(), []int{7}
+	return file_bk_v1_booking_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *BookStreamRequest) GetTag() uint64 {
@@ -646,7 +794,7 @@ type BookStreamResponse struct {
 
 func (x *BookStreamResponse) Reset() {
 	*x = BookStreamResponse{}
-	mi := &file_bk_v1_booking_proto_msgTypes[8]
+	mi := &file_bk_v1_booking_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -658,7 +806,7 @@ func (x *BookStreamResponse) String() string {
 func (*BookStreamResponse) ProtoMessage() {}
 
 func (x *BookStreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_booking_proto_msgTypes[8]
+	mi := &file_bk_v1_booking_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -671,7 +819,7 @@ func (x *BookStreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookStreamResponse.ProtoReflect.Descriptor instead.
 func (*BookStreamResponse) Descriptor() ([]byte, []int) {
-	return file_bk_v1_booking_proto_rawDescGZIP(), []int{8}
+	return file_bk_v1_booking_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *BookStreamResponse) GetTag() uint64 {
@@ -741,7 +889,7 @@ type CancelTradeRequest struct {
 
 func (x *CancelTradeRequest) Reset() {
 	*x = CancelTradeRequest{}
-	mi := &file_bk_v1_booking_proto_msgTypes[9]
+	mi := &file_bk_v1_booking_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -753,7 +901,7 @@ func (x *CancelTradeRequest) String() string {
 func (*CancelTradeRequest) ProtoMessage() {}
 
 func (x *CancelTradeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_booking_proto_msgTypes[9]
+	mi := &file_bk_v1_booking_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -766,7 +914,7 @@ func (x *CancelTradeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelTradeRequest.ProtoReflect.Descriptor instead.
 func (*CancelTradeRequest) Descriptor() ([]byte, []int) {
-	return file_bk_v1_booking_proto_rawDescGZIP(), []int{9}
+	return file_bk_v1_booking_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CancelTradeRequest) GetKey() string {
@@ -808,7 +956,7 @@ type CancelTradeResponse struct {
 
 func (x *CancelTradeResponse) Reset() {
 	*x = CancelTradeResponse{}
-	mi := &file_bk_v1_booking_proto_msgTypes[10]
+	mi := &file_bk_v1_booking_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -820,7 +968,7 @@ func (x *CancelTradeResponse) String() string {
 func (*CancelTradeResponse) ProtoMessage() {}
 
 func (x *CancelTradeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_booking_proto_msgTypes[10]
+	mi := &file_bk_v1_booking_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,7 +981,7 @@ func (x *CancelTradeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelTradeResponse.ProtoReflect.Descriptor instead.
 func (*CancelTradeResponse) Descriptor() ([]byte, []int) {
-	return file_bk_v1_booking_proto_rawDescGZIP(), []int{10}
+	return file_bk_v1_booking_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CancelTradeResponse) GetReceipt() *Receipt {
@@ -868,7 +1016,7 @@ type CorrectTradeRequest struct {
 
 func (x *CorrectTradeRequest) Reset() {
 	*x = CorrectTradeRequest{}
-	mi := &file_bk_v1_booking_proto_msgTypes[11]
+	mi := &file_bk_v1_booking_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -880,7 +1028,7 @@ func (x *CorrectTradeRequest) String() string {
 func (*CorrectTradeRequest) ProtoMessage() {}
 
 func (x *CorrectTradeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_booking_proto_msgTypes[11]
+	mi := &file_bk_v1_booking_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -893,7 +1041,7 @@ func (x *CorrectTradeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorrectTradeRequest.ProtoReflect.Descriptor instead.
 func (*CorrectTradeRequest) Descriptor() ([]byte, []int) {
-	return file_bk_v1_booking_proto_rawDescGZIP(), []int{11}
+	return file_bk_v1_booking_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CorrectTradeRequest) GetKey() string {
@@ -955,7 +1103,8 @@ func (x *CorrectTradeRequest) GetTrade() *Trade {
 // CorrectTradeResponse answers a correction.
 type CorrectTradeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where the new trade is in the journal; the cancel of the old one is right beside it.
+	// Where the new trade is in the journal; the cancel of the old one is right before it, and, where the old one was settled, the reversals of
+	// its settlements before that.
 	Receipt       *Receipt `protobuf:"bytes,1,opt,name=receipt,proto3" json:"receipt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -963,7 +1112,7 @@ type CorrectTradeResponse struct {
 
 func (x *CorrectTradeResponse) Reset() {
 	*x = CorrectTradeResponse{}
-	mi := &file_bk_v1_booking_proto_msgTypes[12]
+	mi := &file_bk_v1_booking_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -975,7 +1124,7 @@ func (x *CorrectTradeResponse) String() string {
 func (*CorrectTradeResponse) ProtoMessage() {}
 
 func (x *CorrectTradeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_booking_proto_msgTypes[12]
+	mi := &file_bk_v1_booking_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -988,7 +1137,7 @@ func (x *CorrectTradeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorrectTradeResponse.ProtoReflect.Descriptor instead.
 func (*CorrectTradeResponse) Descriptor() ([]byte, []int) {
-	return file_bk_v1_booking_proto_rawDescGZIP(), []int{12}
+	return file_bk_v1_booking_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CorrectTradeResponse) GetReceipt() *Receipt {
@@ -1022,6 +1171,26 @@ const file_bk_v1_booking_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"=\n" +
 	"\x11BookEntryResponse\x12(\n" +
+	"\areceipt\x18\x01 \x01(\v2\x0e.bk.v1.ReceiptR\areceipt\"\xa5\x03\n" +
+	"\x10BookEventRequest\x12\x1d\n" +
+	"\x03key\x18\x01 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03(\x80\x02R\x03key\x12 \n" +
+	"\x06source\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x06source\x12A\n" +
+	"\bmetadata\x18\x03 \x03(\v2%.bk.v1.BookEventRequest.MetadataEntryR\bmetadata\x121\n" +
+	"\n" +
+	"trade_date\x18\x04 \x01(\x05B\x12\xbaH\x0f\xd8\x01\x01\x1a\n" +
+	"\x18\xa5߁\n" +
+	"(\xf5\xa8\xc5\tR\ttradeDate\x123\n" +
+	"\vsettle_date\x18\x05 \x01(\x05B\x12\xbaH\x0f\xd8\x01\x01\x1a\n" +
+	"\x18\xbf\xfd\xd6/(\xf5\xa8\xc5\tR\n" +
+	"settleDate\x129\n" +
+	"\x0eeffective_date\x18\x06 \x01(\x05B\x12\xbaH\x0f\xd8\x01\x01\x1a\n" +
+	"\x18\xa5߁\n" +
+	"(\xf5\xa8\xc5\tR\reffectiveDate\x12-\n" +
+	"\x05event\x18\x0e \x01(\v2\x0f.bk.v1.NewEventB\x06\xbaH\x03\xc8\x01\x01R\x05event\x1a;\n" +
+	"\rMetadataEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"=\n" +
+	"\x11BookEventResponse\x12(\n" +
 	"\areceipt\x18\x01 \x01(\v2\x0e.bk.v1.ReceiptR\areceipt\"\xcf\x03\n" +
 	"\x10BookTradeRequest\x12\x1d\n" +
 	"\x03key\x18\x01 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03(\x80\x02R\x03key\x12 \n" +
@@ -1098,9 +1267,10 @@ const file_bk_v1_booking_proto_rawDesc = "" +
 	"\tBatchMode\x12\x1a\n" +
 	"\x16BATCH_MODE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11BATCH_MODE_ATOMIC\x10\x01\x12\x13\n" +
-	"\x0fBATCH_MODE_EACH\x10\x022\xa6\x03\n" +
+	"\x0fBATCH_MODE_EACH\x10\x022\xe6\x03\n" +
 	"\x0eBookingService\x12>\n" +
 	"\tBookEntry\x12\x17.bk.v1.BookEntryRequest\x1a\x18.bk.v1.BookEntryResponse\x12>\n" +
+	"\tBookEvent\x12\x17.bk.v1.BookEventRequest\x1a\x18.bk.v1.BookEventResponse\x12>\n" +
 	"\tBookTrade\x12\x17.bk.v1.BookTradeRequest\x1a\x18.bk.v1.BookTradeResponse\x12>\n" +
 	"\tBookBatch\x12\x17.bk.v1.BookBatchRequest\x1a\x18.bk.v1.BookBatchResponse\x12E\n" +
 	"\n" +
@@ -1121,74 +1291,83 @@ func file_bk_v1_booking_proto_rawDescGZIP() []byte {
 }
 
 var file_bk_v1_booking_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_bk_v1_booking_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_bk_v1_booking_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_bk_v1_booking_proto_goTypes = []any{
 	(BatchMode)(0),               // 0: bk.v1.BatchMode
 	(*BookEntryRequest)(nil),     // 1: bk.v1.BookEntryRequest
 	(*BookEntryResponse)(nil),    // 2: bk.v1.BookEntryResponse
-	(*BookTradeRequest)(nil),     // 3: bk.v1.BookTradeRequest
-	(*BookTradeResponse)(nil),    // 4: bk.v1.BookTradeResponse
-	(*BookBatchRequest)(nil),     // 5: bk.v1.BookBatchRequest
-	(*BookBatchResponse)(nil),    // 6: bk.v1.BookBatchResponse
-	(*CommandResult)(nil),        // 7: bk.v1.CommandResult
-	(*BookStreamRequest)(nil),    // 8: bk.v1.BookStreamRequest
-	(*BookStreamResponse)(nil),   // 9: bk.v1.BookStreamResponse
-	(*CancelTradeRequest)(nil),   // 10: bk.v1.CancelTradeRequest
-	(*CancelTradeResponse)(nil),  // 11: bk.v1.CancelTradeResponse
-	(*CorrectTradeRequest)(nil),  // 12: bk.v1.CorrectTradeRequest
-	(*CorrectTradeResponse)(nil), // 13: bk.v1.CorrectTradeResponse
-	nil,                          // 14: bk.v1.BookEntryRequest.MetadataEntry
-	nil,                          // 15: bk.v1.BookTradeRequest.MetadataEntry
-	nil,                          // 16: bk.v1.CancelTradeRequest.MetadataEntry
-	nil,                          // 17: bk.v1.CorrectTradeRequest.MetadataEntry
-	(*NewEntry)(nil),             // 18: bk.v1.NewEntry
-	(*Receipt)(nil),              // 19: bk.v1.Receipt
-	(*Replaces)(nil),             // 20: bk.v1.Replaces
-	(*Trade)(nil),                // 21: bk.v1.Trade
-	(*Command)(nil),              // 22: bk.v1.Command
-	(*Error)(nil),                // 23: bk.v1.Error
-	(*Target)(nil),               // 24: bk.v1.Target
+	(*BookEventRequest)(nil),     // 3: bk.v1.BookEventRequest
+	(*BookEventResponse)(nil),    // 4: bk.v1.BookEventResponse
+	(*BookTradeRequest)(nil),     // 5: bk.v1.BookTradeRequest
+	(*BookTradeResponse)(nil),    // 6: bk.v1.BookTradeResponse
+	(*BookBatchRequest)(nil),     // 7: bk.v1.BookBatchRequest
+	(*BookBatchResponse)(nil),    // 8: bk.v1.BookBatchResponse
+	(*CommandResult)(nil),        // 9: bk.v1.CommandResult
+	(*BookStreamRequest)(nil),    // 10: bk.v1.BookStreamRequest
+	(*BookStreamResponse)(nil),   // 11: bk.v1.BookStreamResponse
+	(*CancelTradeRequest)(nil),   // 12: bk.v1.CancelTradeRequest
+	(*CancelTradeResponse)(nil),  // 13: bk.v1.CancelTradeResponse
+	(*CorrectTradeRequest)(nil),  // 14: bk.v1.CorrectTradeRequest
+	(*CorrectTradeResponse)(nil), // 15: bk.v1.CorrectTradeResponse
+	nil,                          // 16: bk.v1.BookEntryRequest.MetadataEntry
+	nil,                          // 17: bk.v1.BookEventRequest.MetadataEntry
+	nil,                          // 18: bk.v1.BookTradeRequest.MetadataEntry
+	nil,                          // 19: bk.v1.CancelTradeRequest.MetadataEntry
+	nil,                          // 20: bk.v1.CorrectTradeRequest.MetadataEntry
+	(*NewEntry)(nil),             // 21: bk.v1.NewEntry
+	(*Receipt)(nil),              // 22: bk.v1.Receipt
+	(*NewEvent)(nil),             // 23: bk.v1.NewEvent
+	(*Replaces)(nil),             // 24: bk.v1.Replaces
+	(*Trade)(nil),                // 25: bk.v1.Trade
+	(*Command)(nil),              // 26: bk.v1.Command
+	(*Error)(nil),                // 27: bk.v1.Error
+	(*Target)(nil),               // 28: bk.v1.Target
 }
 var file_bk_v1_booking_proto_depIdxs = []int32{
-	14, // 0: bk.v1.BookEntryRequest.metadata:type_name -> bk.v1.BookEntryRequest.MetadataEntry
-	18, // 1: bk.v1.BookEntryRequest.entry:type_name -> bk.v1.NewEntry
-	19, // 2: bk.v1.BookEntryResponse.receipt:type_name -> bk.v1.Receipt
-	15, // 3: bk.v1.BookTradeRequest.metadata:type_name -> bk.v1.BookTradeRequest.MetadataEntry
-	20, // 4: bk.v1.BookTradeRequest.replaces:type_name -> bk.v1.Replaces
-	21, // 5: bk.v1.BookTradeRequest.trade:type_name -> bk.v1.Trade
-	19, // 6: bk.v1.BookTradeResponse.receipt:type_name -> bk.v1.Receipt
-	0,  // 7: bk.v1.BookBatchRequest.mode:type_name -> bk.v1.BatchMode
-	22, // 8: bk.v1.BookBatchRequest.commands:type_name -> bk.v1.Command
-	7,  // 9: bk.v1.BookBatchResponse.results:type_name -> bk.v1.CommandResult
-	19, // 10: bk.v1.CommandResult.receipt:type_name -> bk.v1.Receipt
-	23, // 11: bk.v1.CommandResult.error:type_name -> bk.v1.Error
-	22, // 12: bk.v1.BookStreamRequest.command:type_name -> bk.v1.Command
-	19, // 13: bk.v1.BookStreamResponse.receipt:type_name -> bk.v1.Receipt
-	23, // 14: bk.v1.BookStreamResponse.error:type_name -> bk.v1.Error
-	16, // 15: bk.v1.CancelTradeRequest.metadata:type_name -> bk.v1.CancelTradeRequest.MetadataEntry
-	24, // 16: bk.v1.CancelTradeRequest.target:type_name -> bk.v1.Target
-	19, // 17: bk.v1.CancelTradeResponse.receipt:type_name -> bk.v1.Receipt
-	17, // 18: bk.v1.CorrectTradeRequest.metadata:type_name -> bk.v1.CorrectTradeRequest.MetadataEntry
-	24, // 19: bk.v1.CorrectTradeRequest.target:type_name -> bk.v1.Target
-	21, // 20: bk.v1.CorrectTradeRequest.trade:type_name -> bk.v1.Trade
-	19, // 21: bk.v1.CorrectTradeResponse.receipt:type_name -> bk.v1.Receipt
-	1,  // 22: bk.v1.BookingService.BookEntry:input_type -> bk.v1.BookEntryRequest
-	3,  // 23: bk.v1.BookingService.BookTrade:input_type -> bk.v1.BookTradeRequest
-	5,  // 24: bk.v1.BookingService.BookBatch:input_type -> bk.v1.BookBatchRequest
-	8,  // 25: bk.v1.BookingService.BookStream:input_type -> bk.v1.BookStreamRequest
-	10, // 26: bk.v1.BookingService.CancelTrade:input_type -> bk.v1.CancelTradeRequest
-	12, // 27: bk.v1.BookingService.CorrectTrade:input_type -> bk.v1.CorrectTradeRequest
-	2,  // 28: bk.v1.BookingService.BookEntry:output_type -> bk.v1.BookEntryResponse
-	4,  // 29: bk.v1.BookingService.BookTrade:output_type -> bk.v1.BookTradeResponse
-	6,  // 30: bk.v1.BookingService.BookBatch:output_type -> bk.v1.BookBatchResponse
-	9,  // 31: bk.v1.BookingService.BookStream:output_type -> bk.v1.BookStreamResponse
-	11, // 32: bk.v1.BookingService.CancelTrade:output_type -> bk.v1.CancelTradeResponse
-	13, // 33: bk.v1.BookingService.CorrectTrade:output_type -> bk.v1.CorrectTradeResponse
-	28, // [28:34] is the sub-list for method output_type
-	22, // [22:28] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	16, // 0: bk.v1.BookEntryRequest.metadata:type_name -> bk.v1.BookEntryRequest.MetadataEntry
+	21, // 1: bk.v1.BookEntryRequest.entry:type_name -> bk.v1.NewEntry
+	22, // 2: bk.v1.BookEntryResponse.receipt:type_name -> bk.v1.Receipt
+	17, // 3: bk.v1.BookEventRequest.metadata:type_name -> bk.v1.BookEventRequest.MetadataEntry
+	23, // 4: bk.v1.BookEventRequest.event:type_name -> bk.v1.NewEvent
+	22, // 5: bk.v1.BookEventResponse.receipt:type_name -> bk.v1.Receipt
+	18, // 6: bk.v1.BookTradeRequest.metadata:type_name -> bk.v1.BookTradeRequest.MetadataEntry
+	24, // 7: bk.v1.BookTradeRequest.replaces:type_name -> bk.v1.Replaces
+	25, // 8: bk.v1.BookTradeRequest.trade:type_name -> bk.v1.Trade
+	22, // 9: bk.v1.BookTradeResponse.receipt:type_name -> bk.v1.Receipt
+	0,  // 10: bk.v1.BookBatchRequest.mode:type_name -> bk.v1.BatchMode
+	26, // 11: bk.v1.BookBatchRequest.commands:type_name -> bk.v1.Command
+	9,  // 12: bk.v1.BookBatchResponse.results:type_name -> bk.v1.CommandResult
+	22, // 13: bk.v1.CommandResult.receipt:type_name -> bk.v1.Receipt
+	27, // 14: bk.v1.CommandResult.error:type_name -> bk.v1.Error
+	26, // 15: bk.v1.BookStreamRequest.command:type_name -> bk.v1.Command
+	22, // 16: bk.v1.BookStreamResponse.receipt:type_name -> bk.v1.Receipt
+	27, // 17: bk.v1.BookStreamResponse.error:type_name -> bk.v1.Error
+	19, // 18: bk.v1.CancelTradeRequest.metadata:type_name -> bk.v1.CancelTradeRequest.MetadataEntry
+	28, // 19: bk.v1.CancelTradeRequest.target:type_name -> bk.v1.Target
+	22, // 20: bk.v1.CancelTradeResponse.receipt:type_name -> bk.v1.Receipt
+	20, // 21: bk.v1.CorrectTradeRequest.metadata:type_name -> bk.v1.CorrectTradeRequest.MetadataEntry
+	28, // 22: bk.v1.CorrectTradeRequest.target:type_name -> bk.v1.Target
+	25, // 23: bk.v1.CorrectTradeRequest.trade:type_name -> bk.v1.Trade
+	22, // 24: bk.v1.CorrectTradeResponse.receipt:type_name -> bk.v1.Receipt
+	1,  // 25: bk.v1.BookingService.BookEntry:input_type -> bk.v1.BookEntryRequest
+	3,  // 26: bk.v1.BookingService.BookEvent:input_type -> bk.v1.BookEventRequest
+	5,  // 27: bk.v1.BookingService.BookTrade:input_type -> bk.v1.BookTradeRequest
+	7,  // 28: bk.v1.BookingService.BookBatch:input_type -> bk.v1.BookBatchRequest
+	10, // 29: bk.v1.BookingService.BookStream:input_type -> bk.v1.BookStreamRequest
+	12, // 30: bk.v1.BookingService.CancelTrade:input_type -> bk.v1.CancelTradeRequest
+	14, // 31: bk.v1.BookingService.CorrectTrade:input_type -> bk.v1.CorrectTradeRequest
+	2,  // 32: bk.v1.BookingService.BookEntry:output_type -> bk.v1.BookEntryResponse
+	4,  // 33: bk.v1.BookingService.BookEvent:output_type -> bk.v1.BookEventResponse
+	6,  // 34: bk.v1.BookingService.BookTrade:output_type -> bk.v1.BookTradeResponse
+	8,  // 35: bk.v1.BookingService.BookBatch:output_type -> bk.v1.BookBatchResponse
+	11, // 36: bk.v1.BookingService.BookStream:output_type -> bk.v1.BookStreamResponse
+	13, // 37: bk.v1.BookingService.CancelTrade:output_type -> bk.v1.CancelTradeResponse
+	15, // 38: bk.v1.BookingService.CorrectTrade:output_type -> bk.v1.CorrectTradeResponse
+	32, // [32:39] is the sub-list for method output_type
+	25, // [25:32] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_bk_v1_booking_proto_init() }
@@ -1199,11 +1378,11 @@ func file_bk_v1_booking_proto_init() {
 	file_bk_v1_command_proto_init()
 	file_bk_v1_error_proto_init()
 	file_bk_v1_trade_proto_init()
-	file_bk_v1_booking_proto_msgTypes[6].OneofWrappers = []any{
+	file_bk_v1_booking_proto_msgTypes[8].OneofWrappers = []any{
 		(*CommandResult_Receipt)(nil),
 		(*CommandResult_Error)(nil),
 	}
-	file_bk_v1_booking_proto_msgTypes[8].OneofWrappers = []any{
+	file_bk_v1_booking_proto_msgTypes[10].OneofWrappers = []any{
 		(*BookStreamResponse_Receipt)(nil),
 		(*BookStreamResponse_Error)(nil),
 	}
@@ -1213,7 +1392,7 @@ func file_bk_v1_booking_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bk_v1_booking_proto_rawDesc), len(file_bk_v1_booking_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   17,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

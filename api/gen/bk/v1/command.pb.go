@@ -39,7 +39,8 @@ type Command struct {
 	TradeDate int32 `protobuf:"varint,4,opt,name=trade_date,json=tradeDate,proto3" json:"trade_date,omitempty"`
 	// YYYYMMDD, only if irregular; not before the trade date; 99991231 for what trades when-issued.
 	SettleDate int32 `protobuf:"varint,5,opt,name=settle_date,json=settleDate,proto3" json:"settle_date,omitempty"`
-	// When it counts in the books, YYYYMMDD: the trade date, else the day of booking, when left out.
+	// When it counts in the books, YYYYMMDD. When left out: the trade date, else the business date, else, before the first roll, the day of
+	// booking.
 	EffectiveDate int32 `protobuf:"varint,6,opt,name=effective_date,json=effectiveDate,proto3" json:"effective_date,omitempty"`
 	// On a trade only: the earlier trade that it is booked in place of.
 	Replaces *Replaces `protobuf:"bytes,7,opt,name=replaces,proto3" json:"replaces,omitempty"`
@@ -566,13 +567,16 @@ func (x *Correct) GetTrade() *Trade {
 	return nil
 }
 
-// NewEvent is an event of a kind that has no type of its own in this API; a posting rule of the ledger stands behind it.
+// NewEvent is an event of a kind that has no type of its own in this API; a posting rule of the ledger stands behind it. Kinds that only the
+// ledger itself books (trade.open, trade.settle, trade.reverse, day.begin, day.end) are refused.
 type NewEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The kind, 64 bytes at most; needed.
 	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	// What the rule needs: up to 64 fields, names of small letters, digits and "_", values of 256 bytes at most.
-	Fields        map[string]string `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Fields map[string]string `protobuf:"bytes,2,rep,name=fields,proto3" json:"fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The trade that the event acts on, for kinds that do, such as trade.settle_street.
+	Target        *Target `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -621,6 +625,13 @@ func (x *NewEvent) GetFields() map[string]string {
 	return nil
 }
 
+func (x *NewEvent) GetTarget() *Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
 // Receipt is the answer to a command that was booked, now or before: it is committed in Postgres, for ever.
 type Receipt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -628,7 +639,8 @@ type Receipt struct {
 	EntryId int64 `protobuf:"varint,1,opt,name=entry_id,json=entryId,proto3" json:"entry_id,omitempty"`
 	// The trade that the entry is about; 0 for entries that are no trade's.
 	TradeId int64 `protobuf:"varint,2,opt,name=trade_id,json=tradeId,proto3" json:"trade_id,omitempty"`
-	// The entry's place: shard:sequence. A read with at_least set to it sees this write.
+	// The place of the last entry that came of the command, shard:sequence: a trade that is booked late is followed by its settlement. A read
+	// with at_least set to it sees this write, all of it.
 	Token string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
 	// When the ledger learned of it, to the microsecond.
 	BookedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=booked_at,json=bookedAt,proto3" json:"booked_at,omitempty"`
@@ -754,11 +766,12 @@ const file_bk_v1_command_proto_rawDesc = "" +
 	"\x06target\x18\x01 \x01(\v2\r.bk.v1.TargetB\x06\xbaH\x03\xc8\x01\x01R\x06target\"d\n" +
 	"\aCorrect\x12-\n" +
 	"\x06target\x18\x01 \x01(\v2\r.bk.v1.TargetB\x06\xbaH\x03\xc8\x01\x01R\x06target\x12*\n" +
-	"\x05trade\x18\x02 \x01(\v2\f.bk.v1.TradeB\x06\xbaH\x03\xc8\x01\x01R\x05trade\"\xc4\x01\n" +
+	"\x05trade\x18\x02 \x01(\v2\f.bk.v1.TradeB\x06\xbaH\x03\xc8\x01\x01R\x05trade\"\xeb\x01\n" +
 	"\bNewEvent\x12\x1e\n" +
 	"\x04kind\x18\x01 \x01(\tB\n" +
 	"\xbaH\a\xc8\x01\x01r\x02(@R\x04kind\x12]\n" +
-	"\x06fields\x18\x02 \x03(\v2\x1b.bk.v1.NewEvent.FieldsEntryB(\xbaH%\x9a\x01\"\x10@\"\x17r\x15(@2\x11^[a-z][a-z0-9_]*$*\x05r\x03(\x80\x02R\x06fields\x1a9\n" +
+	"\x06fields\x18\x02 \x03(\v2\x1b.bk.v1.NewEvent.FieldsEntryB(\xbaH%\x9a\x01\"\x10@\"\x17r\x15(@2\x11^[a-z][a-z0-9_]*$*\x05r\x03(\x80\x02R\x06fields\x12%\n" +
+	"\x06target\x18\x03 \x01(\v2\r.bk.v1.TargetR\x06target\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa6\x01\n" +
@@ -816,12 +829,13 @@ var file_bk_v1_command_proto_depIdxs = []int32{
 	3,  // 12: bk.v1.Correct.target:type_name -> bk.v1.Target
 	11, // 13: bk.v1.Correct.trade:type_name -> bk.v1.Trade
 	10, // 14: bk.v1.NewEvent.fields:type_name -> bk.v1.NewEvent.FieldsEntry
-	15, // 15: bk.v1.Receipt.booked_at:type_name -> google.protobuf.Timestamp
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	3,  // 15: bk.v1.NewEvent.target:type_name -> bk.v1.Target
+	15, // 16: bk.v1.Receipt.booked_at:type_name -> google.protobuf.Timestamp
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_bk_v1_command_proto_init() }

@@ -153,12 +153,15 @@ type Links struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The trade that the entry is about: for a booking its own id, for a cancel the cancelled trade's.
 	Trade int64 `protobuf:"varint,1,opt,name=trade,proto3" json:"trade,omitempty"`
-	// The entry whose postings this one negates.
+	// The entry whose postings this one negates; for the cancel of a trade that is not in force yet, its booking.
 	Reverses int64 `protobuf:"varint,2,opt,name=reverses,proto3" json:"reverses,omitempty"`
 	// The trade that this one was booked in place of.
 	Corrects int64 `protobuf:"varint,3,opt,name=corrects,proto3" json:"corrects,omitempty"`
 	// On the cancel of a correction: the trade that was booked in place of the cancelled one.
-	ReplacedBy    int64 `protobuf:"varint,4,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"`
+	ReplacedBy int64 `protobuf:"varint,4,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"`
+	// On all entries about a correction: the first trade of its chain of corrections. It stands in that one's place where trades are put in
+	// order, as cost and profit need it.
+	Root          int64 `protobuf:"varint,5,opt,name=root,proto3" json:"root,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -221,6 +224,113 @@ func (x *Links) GetReplacedBy() int64 {
 	return 0
 }
 
+func (x *Links) GetRoot() int64 {
+	if x != nil {
+		return x.Root
+	}
+	return 0
+}
+
+// Day is what the entries day.begin and day.end say about a day of a roll.
+type Day struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The business date, YYYYMMDD.
+	Date int32 `protobuf:"varint,1,opt,name=date,proto3" json:"date,omitempty"`
+	// The last day of the roll that it is a part of, YYYYMMDD.
+	To int32 `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
+	// Settlements of the day include the street side.
+	Street bool `protobuf:"varint,3,opt,name=street,proto3" json:"street,omitempty"`
+	// On day.end: how many trades came into force on the day.
+	Opened int64 `protobuf:"varint,4,opt,name=opened,proto3" json:"opened,omitempty"`
+	// On day.end: how many trades settled on the day.
+	Settled int64 `protobuf:"varint,5,opt,name=settled,proto3" json:"settled,omitempty"`
+	// On day.end: how many rows the day's cut has: all holdings that are not zero, of entries effective up to the date.
+	CutRows int64 `protobuf:"varint,6,opt,name=cut_rows,json=cutRows,proto3" json:"cut_rows,omitempty"`
+	// On day.end: the SHA-256 of the cut, 32 bytes.
+	CutHash       []byte `protobuf:"bytes,7,opt,name=cut_hash,json=cutHash,proto3" json:"cut_hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Day) Reset() {
+	*x = Day{}
+	mi := &file_bk_v1_entry_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Day) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Day) ProtoMessage() {}
+
+func (x *Day) ProtoReflect() protoreflect.Message {
+	mi := &file_bk_v1_entry_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Day.ProtoReflect.Descriptor instead.
+func (*Day) Descriptor() ([]byte, []int) {
+	return file_bk_v1_entry_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Day) GetDate() int32 {
+	if x != nil {
+		return x.Date
+	}
+	return 0
+}
+
+func (x *Day) GetTo() int32 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *Day) GetStreet() bool {
+	if x != nil {
+		return x.Street
+	}
+	return false
+}
+
+func (x *Day) GetOpened() int64 {
+	if x != nil {
+		return x.Opened
+	}
+	return 0
+}
+
+func (x *Day) GetSettled() int64 {
+	if x != nil {
+		return x.Settled
+	}
+	return 0
+}
+
+func (x *Day) GetCutRows() int64 {
+	if x != nil {
+		return x.CutRows
+	}
+	return 0
+}
+
+func (x *Day) GetCutHash() []byte {
+	if x != nil {
+		return x.CutHash
+	}
+	return nil
+}
+
 // Entry is one line of the journal: what happened, and the postings that it makes. Entries never change. The quantities of each
 // instrument add up to zero in every entry.
 type Entry struct {
@@ -235,8 +345,9 @@ type Entry struct {
 	Epoch int64 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// When the ledger learned of it, to the microsecond; never decreasing along the journal.
 	BookedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=booked_at,json=bookedAt,proto3" json:"booked_at,omitempty"`
-	// The kind of business event: posting, trade.exchange, trade.bilateral, trade.away, trade.allocation, trade.transfer, trade.cancel,
-	// account.open, instrument.define, and those that were added to the ledger.
+	// The kind of business event. A trade is booked by trade.exchange, trade.bilateral, trade.away, trade.allocation or trade.transfer, and
+	// lives on by trade.open, trade.settle, trade.settle_street, trade.reverse and trade.cancel; a roll begins and ends its days by day.begin and
+	// day.end; account.open and instrument.define define; posting is postings as given; all others are events (see NewEvent).
 	Kind string `protobuf:"bytes,6,opt,name=kind,proto3" json:"kind,omitempty"`
 	// The idempotency key; empty for entries that the ledger made itself and for definitions.
 	Key string `protobuf:"bytes,7,opt,name=key,proto3" json:"key,omitempty"`
@@ -244,15 +355,15 @@ type Entry struct {
 	Source string `protobuf:"bytes,8,opt,name=source,proto3" json:"source,omitempty"`
 	// YYYYMMDD; 0 where there is none.
 	TradeDate int32 `protobuf:"varint,9,opt,name=trade_date,json=tradeDate,proto3" json:"trade_date,omitempty"`
-	// YYYYMMDD; 0 where none was given.
+	// YYYYMMDD; always there on entries about a trade, 99991231 while it trades when-issued; 0 on most others.
 	SettleDate int32 `protobuf:"varint,10,opt,name=settle_date,json=settleDate,proto3" json:"settle_date,omitempty"`
 	// When it counts in the books, YYYYMMDD.
 	EffectiveDate int32 `protobuf:"varint,11,opt,name=effective_date,json=effectiveDate,proto3" json:"effective_date,omitempty"`
 	// Ties to other entries; left out where there are none.
 	Links *Links `protobuf:"bytes,12,opt,name=links,proto3" json:"links,omitempty"`
-	// 2 to 1000 postings; none in definitions.
+	// 2 to 1000 postings; none in definitions, in days, and where a trade is booked or cancelled that is not in force yet.
 	Postings []*Posting `protobuf:"bytes,13,rep,name=postings,proto3" json:"postings,omitempty"`
-	// On trades: the trade as booked; on cancels: the cancelled trade, without its type. As it stood right after this entry.
+	// On every entry about a trade: the trade as booked, with its state right after this entry.
 	Trade *TradeRecord `protobuf:"bytes,14,opt,name=trade,proto3" json:"trade,omitempty"`
 	// On account.open: the account that was opened.
 	Account *Account `protobuf:"bytes,15,opt,name=account,proto3" json:"account,omitempty"`
@@ -265,14 +376,16 @@ type Entry struct {
 	// The journal's hash chain up to and including this entry: a SHA-256, 32 bytes.
 	Hash []byte `protobuf:"bytes,19,opt,name=hash,proto3" json:"hash,omitempty"`
 	// The versioned hash of the command's content: a version byte and 16 bytes. Zeros on entries that the ledger made itself.
-	Content       []byte `protobuf:"bytes,20,opt,name=content,proto3" json:"content,omitempty"`
+	Content []byte `protobuf:"bytes,20,opt,name=content,proto3" json:"content,omitempty"`
+	// On day.begin and day.end: the day.
+	Day           *Day `protobuf:"bytes,21,opt,name=day,proto3" json:"day,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_bk_v1_entry_proto_msgTypes[2]
+	mi := &file_bk_v1_entry_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -284,7 +397,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_entry_proto_msgTypes[2]
+	mi := &file_bk_v1_entry_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -297,7 +410,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_bk_v1_entry_proto_rawDescGZIP(), []int{2}
+	return file_bk_v1_entry_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Entry) GetId() int64 {
@@ -440,6 +553,13 @@ func (x *Entry) GetContent() []byte {
 	return nil
 }
 
+func (x *Entry) GetDay() *Day {
+	if x != nil {
+		return x.Day
+	}
+	return nil
+}
+
 // Event is the value of the Kafka topic bk.events.v1. The key is the account; an entry that touches several customers' accounts is
 // published once under each.
 type Event struct {
@@ -452,7 +572,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_bk_v1_entry_proto_msgTypes[3]
+	mi := &file_bk_v1_entry_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -464,7 +584,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_entry_proto_msgTypes[3]
+	mi := &file_bk_v1_entry_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -477,7 +597,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_bk_v1_entry_proto_rawDescGZIP(), []int{3}
+	return file_bk_v1_entry_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Event) GetEntry() *Entry {
@@ -498,13 +618,22 @@ const file_bk_v1_entry_proto_rawDesc = "" +
 	"instrument\x18\x02 \x01(\x03R\n" +
 	"instrument\x12%\n" +
 	"\x06bucket\x18\x03 \x01(\x0e2\r.bk.v1.BucketR\x06bucket\x12\x1a\n" +
-	"\bquantity\x18\x04 \x01(\tR\bquantity\"v\n" +
+	"\bquantity\x18\x04 \x01(\tR\bquantity\"\x8a\x01\n" +
 	"\x05Links\x12\x14\n" +
 	"\x05trade\x18\x01 \x01(\x03R\x05trade\x12\x1a\n" +
 	"\breverses\x18\x02 \x01(\x03R\breverses\x12\x1a\n" +
 	"\bcorrects\x18\x03 \x01(\x03R\bcorrects\x12\x1f\n" +
 	"\vreplaced_by\x18\x04 \x01(\x03R\n" +
-	"replacedBy\"\xa4\x06\n" +
+	"replacedBy\x12\x12\n" +
+	"\x04root\x18\x05 \x01(\x03R\x04root\"\xa9\x01\n" +
+	"\x03Day\x12\x12\n" +
+	"\x04date\x18\x01 \x01(\x05R\x04date\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\x05R\x02to\x12\x16\n" +
+	"\x06street\x18\x03 \x01(\bR\x06street\x12\x16\n" +
+	"\x06opened\x18\x04 \x01(\x03R\x06opened\x12\x18\n" +
+	"\asettled\x18\x05 \x01(\x03R\asettled\x12\x19\n" +
+	"\bcut_rows\x18\x06 \x01(\x03R\acutRows\x12\x19\n" +
+	"\bcut_hash\x18\a \x01(\fR\acutHash\"\xc2\x06\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x14\n" +
 	"\x05shard\x18\x02 \x01(\x05R\x05shard\x12\x1a\n" +
@@ -530,7 +659,9 @@ const file_bk_v1_entry_proto_rawDesc = "" +
 	"\x06fields\x18\x11 \x03(\v2\x18.bk.v1.Entry.FieldsEntryR\x06fields\x126\n" +
 	"\bmetadata\x18\x12 \x03(\v2\x1a.bk.v1.Entry.MetadataEntryR\bmetadata\x12\x12\n" +
 	"\x04hash\x18\x13 \x01(\fR\x04hash\x12\x18\n" +
-	"\acontent\x18\x14 \x01(\fR\acontent\x1a9\n" +
+	"\acontent\x18\x14 \x01(\fR\acontent\x12\x1c\n" +
+	"\x03day\x18\x15 \x01(\v2\n" +
+	".bk.v1.DayR\x03day\x1a9\n" +
 	"\vFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a;\n" +
@@ -557,36 +688,38 @@ func file_bk_v1_entry_proto_rawDescGZIP() []byte {
 }
 
 var file_bk_v1_entry_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_bk_v1_entry_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_bk_v1_entry_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_bk_v1_entry_proto_goTypes = []any{
 	(Bucket)(0),                   // 0: bk.v1.Bucket
 	(*Posting)(nil),               // 1: bk.v1.Posting
 	(*Links)(nil),                 // 2: bk.v1.Links
-	(*Entry)(nil),                 // 3: bk.v1.Entry
-	(*Event)(nil),                 // 4: bk.v1.Event
-	nil,                           // 5: bk.v1.Entry.FieldsEntry
-	nil,                           // 6: bk.v1.Entry.MetadataEntry
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	(*TradeRecord)(nil),           // 8: bk.v1.TradeRecord
-	(*Account)(nil),               // 9: bk.v1.Account
-	(*Instrument)(nil),            // 10: bk.v1.Instrument
+	(*Day)(nil),                   // 3: bk.v1.Day
+	(*Entry)(nil),                 // 4: bk.v1.Entry
+	(*Event)(nil),                 // 5: bk.v1.Event
+	nil,                           // 6: bk.v1.Entry.FieldsEntry
+	nil,                           // 7: bk.v1.Entry.MetadataEntry
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*TradeRecord)(nil),           // 9: bk.v1.TradeRecord
+	(*Account)(nil),               // 10: bk.v1.Account
+	(*Instrument)(nil),            // 11: bk.v1.Instrument
 }
 var file_bk_v1_entry_proto_depIdxs = []int32{
 	0,  // 0: bk.v1.Posting.bucket:type_name -> bk.v1.Bucket
-	7,  // 1: bk.v1.Entry.booked_at:type_name -> google.protobuf.Timestamp
+	8,  // 1: bk.v1.Entry.booked_at:type_name -> google.protobuf.Timestamp
 	2,  // 2: bk.v1.Entry.links:type_name -> bk.v1.Links
 	1,  // 3: bk.v1.Entry.postings:type_name -> bk.v1.Posting
-	8,  // 4: bk.v1.Entry.trade:type_name -> bk.v1.TradeRecord
-	9,  // 5: bk.v1.Entry.account:type_name -> bk.v1.Account
-	10, // 6: bk.v1.Entry.instrument:type_name -> bk.v1.Instrument
-	5,  // 7: bk.v1.Entry.fields:type_name -> bk.v1.Entry.FieldsEntry
-	6,  // 8: bk.v1.Entry.metadata:type_name -> bk.v1.Entry.MetadataEntry
-	3,  // 9: bk.v1.Event.entry:type_name -> bk.v1.Entry
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	9,  // 4: bk.v1.Entry.trade:type_name -> bk.v1.TradeRecord
+	10, // 5: bk.v1.Entry.account:type_name -> bk.v1.Account
+	11, // 6: bk.v1.Entry.instrument:type_name -> bk.v1.Instrument
+	6,  // 7: bk.v1.Entry.fields:type_name -> bk.v1.Entry.FieldsEntry
+	7,  // 8: bk.v1.Entry.metadata:type_name -> bk.v1.Entry.MetadataEntry
+	3,  // 9: bk.v1.Entry.day:type_name -> bk.v1.Day
+	4,  // 10: bk.v1.Event.entry:type_name -> bk.v1.Entry
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_bk_v1_entry_proto_init() }
@@ -603,7 +736,7 @@ func file_bk_v1_entry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bk_v1_entry_proto_rawDesc), len(file_bk_v1_entry_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

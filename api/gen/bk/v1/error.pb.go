@@ -43,7 +43,12 @@ const (
 //	unbalanced              invalid_argument     the postings of an instrument do not add up to zero
 //	trade_not_found         not_found            the trade was never booked
 //	trade_already_canceled  failed_precondition  the trade is cancelled
+//	trade_settled           failed_precondition  the trade, or its street side, is settled already
+//	trade_already_open      failed_precondition  the trade is in force already
+//	trade_not_open          failed_precondition  the trade is not in force yet: nothing of it can settle
+//	day_passed              failed_precondition  the business date is beyond the day asked for; it only moves forward
 //	entry_not_found         not_found            there is no such entry
+//	cut_not_found           not_found            that day has not ended, and so has no cut
 //	overloaded              resource_exhausted   too much in flight; nothing was booked; send again a little later
 //	not_leader              unavailable          this server stands by; nothing was booked; ask the one that leads
 //	outcome_unknown         unknown              booked or not: send the same again, with the same key, to learn

@@ -185,7 +185,11 @@ type GetTradeRequest struct {
 	//	*GetTradeRequest_Key
 	By isGetTradeRequest_By `protobuf_oneof:"by"`
 	// A token to read at least at, shard:sequence.
-	AtLeast       string `protobuf:"bytes,3,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	AtLeast string `protobuf:"bytes,3,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	// As of this effective date, YYYYMMDD: its state by what counts in the books by then. All when left out.
+	AsOf int32 `protobuf:"varint,4,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// As known then: only what was booked by then. A token (shard:sequence), or an RFC 3339 time. All when left out.
+	KnownAt       string `protobuf:"bytes,5,opt,name=known_at,json=knownAt,proto3" json:"known_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -252,6 +256,20 @@ func (x *GetTradeRequest) GetAtLeast() string {
 	return ""
 }
 
+func (x *GetTradeRequest) GetAsOf() int32 {
+	if x != nil {
+		return x.AsOf
+	}
+	return 0
+}
+
+func (x *GetTradeRequest) GetKnownAt() string {
+	if x != nil {
+		return x.KnownAt
+	}
+	return ""
+}
+
 type isGetTradeRequest_By interface {
 	isGetTradeRequest_By()
 }
@@ -270,12 +288,12 @@ func (*GetTradeRequest_Id) isGetTradeRequest_By() {}
 
 func (*GetTradeRequest_Key) isGetTradeRequest_By() {}
 
-// GetTradeResponse has the trade as it stands.
+// GetTradeResponse has the trade as it stands, or as it stood then.
 type GetTradeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The trade with its state and links.
 	Trade *TradeRecord `protobuf:"bytes,1,opt,name=trade,proto3" json:"trade,omitempty"`
-	// All entries about it in journal order; the first booked it.
+	// All entries about it, as known then, in journal order; the first booked it.
 	Entries []*Entry `protobuf:"bytes,2,rep,name=entries,proto3" json:"entries,omitempty"`
 	// The place that was read at.
 	Token         string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
@@ -334,6 +352,495 @@ func (x *GetTradeResponse) GetToken() string {
 	return ""
 }
 
+// ListTradesRequest asks for a page of trades. Filters hold all together.
+type ListTradesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to 1000; 100 when left out.
+	PageSize *int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3,oneof" json:"page_size,omitempty"`
+	// The next_page_token of the page before; empty for the first. The filters must be the same.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only trades of which this account is a party: that it is booked to, or the other account of an allocation or transfer.
+	Account *AccountRef `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`
+	// Only trades in this instrument.
+	Instrument *Identifier `protobuf:"bytes,4,opt,name=instrument,proto3" json:"instrument,omitempty"`
+	// Only trades that stand there; all when left out.
+	State TradeState `protobuf:"varint,5,opt,name=state,proto3,enum=bk.v1.TradeState" json:"state,omitempty"`
+	// Only trades of this trade date or a later one, YYYYMMDD.
+	FromDate int32 `protobuf:"varint,6,opt,name=from_date,json=fromDate,proto3" json:"from_date,omitempty"`
+	// Only trades of this trade date or an earlier one, YYYYMMDD.
+	ToDate int32 `protobuf:"varint,7,opt,name=to_date,json=toDate,proto3" json:"to_date,omitempty"`
+	// As of this effective date, YYYYMMDD: their states by what counts in the books by then.
+	AsOf int32 `protobuf:"varint,8,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// As known then: only trades booked by then, in the states that were known. A token (shard:sequence), or an RFC 3339 time. All when left out.
+	KnownAt string `protobuf:"bytes,9,opt,name=known_at,json=knownAt,proto3" json:"known_at,omitempty"`
+	// A token to read at least at, shard:sequence.
+	AtLeast       string `protobuf:"bytes,10,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTradesRequest) Reset() {
+	*x = ListTradesRequest{}
+	mi := &file_bk_v1_query_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTradesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTradesRequest) ProtoMessage() {}
+
+func (x *ListTradesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_bk_v1_query_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTradesRequest.ProtoReflect.Descriptor instead.
+func (*ListTradesRequest) Descriptor() ([]byte, []int) {
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListTradesRequest) GetPageSize() int32 {
+	if x != nil && x.PageSize != nil {
+		return *x.PageSize
+	}
+	return 0
+}
+
+func (x *ListTradesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListTradesRequest) GetAccount() *AccountRef {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *ListTradesRequest) GetInstrument() *Identifier {
+	if x != nil {
+		return x.Instrument
+	}
+	return nil
+}
+
+func (x *ListTradesRequest) GetState() TradeState {
+	if x != nil {
+		return x.State
+	}
+	return TradeState_TRADE_STATE_UNSPECIFIED
+}
+
+func (x *ListTradesRequest) GetFromDate() int32 {
+	if x != nil {
+		return x.FromDate
+	}
+	return 0
+}
+
+func (x *ListTradesRequest) GetToDate() int32 {
+	if x != nil {
+		return x.ToDate
+	}
+	return 0
+}
+
+func (x *ListTradesRequest) GetAsOf() int32 {
+	if x != nil {
+		return x.AsOf
+	}
+	return 0
+}
+
+func (x *ListTradesRequest) GetKnownAt() string {
+	if x != nil {
+		return x.KnownAt
+	}
+	return ""
+}
+
+func (x *ListTradesRequest) GetAtLeast() string {
+	if x != nil {
+		return x.AtLeast
+	}
+	return ""
+}
+
+// ListTradesResponse is a page of trades. Where filters leave much out, it may have few rows or none and still not be the last.
+type ListTradesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By id: in the order in which they were booked.
+	Trades []*TradeSummary `protobuf:"bytes,1,rep,name=trades,proto3" json:"trades,omitempty"`
+	// For the page behind; empty on the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// The place that was read at.
+	Token         string `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListTradesResponse) Reset() {
+	*x = ListTradesResponse{}
+	mi := &file_bk_v1_query_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListTradesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListTradesResponse) ProtoMessage() {}
+
+func (x *ListTradesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_bk_v1_query_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListTradesResponse.ProtoReflect.Descriptor instead.
+func (*ListTradesResponse) Descriptor() ([]byte, []int) {
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListTradesResponse) GetTrades() []*TradeSummary {
+	if x != nil {
+		return x.Trades
+	}
+	return nil
+}
+
+func (x *ListTradesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListTradesResponse) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+// TradeSummary is a trade as it stands, or as it stood then. GetTrade has all of its terms. Amounts are decimals in the settlement currency.
+type TradeSummary struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The trade's id: that of the entry that booked it.
+	Id int64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Where it is in its life.
+	State TradeState `protobuf:"varint,2,opt,name=state,proto3,enum=bk.v1.TradeState" json:"state,omitempty"`
+	// What kind of trade it is.
+	Type TradeType `protobuf:"varint,3,opt,name=type,proto3,enum=bk.v1.TradeType" json:"type,omitempty"`
+	// When the ledger learned of it.
+	BookedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=booked_at,json=bookedAt,proto3" json:"booked_at,omitempty"`
+	// The caller's own name of the trade.
+	ClientTradeId string `protobuf:"bytes,5,opt,name=client_trade_id,json=clientTradeId,proto3" json:"client_trade_id,omitempty"`
+	// The number of the account that it is booked to.
+	Account int64 `protobuf:"varint,6,opt,name=account,proto3" json:"account,omitempty"`
+	// That account's code.
+	AccountCode string `protobuf:"bytes,7,opt,name=account_code,json=accountCode,proto3" json:"account_code,omitempty"`
+	// The number of the other account, of allocations and transfers; 0: none.
+	Target int64 `protobuf:"varint,8,opt,name=target,proto3" json:"target,omitempty"`
+	// That account's code.
+	TargetCode string `protobuf:"bytes,9,opt,name=target_code,json=targetCode,proto3" json:"target_code,omitempty"`
+	// The instrument's number.
+	Instrument int64 `protobuf:"varint,10,opt,name=instrument,proto3" json:"instrument,omitempty"`
+	// The instrument's symbol.
+	Symbol string `protobuf:"bytes,11,opt,name=symbol,proto3" json:"symbol,omitempty"`
+	// The side, as the account sees it.
+	Direction Direction `protobuf:"varint,12,opt,name=direction,proto3,enum=bk.v1.Direction" json:"direction,omitempty"`
+	// Units of the instrument.
+	Quantity string `protobuf:"bytes,13,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// Price of one unit.
+	Price string `protobuf:"bytes,14,opt,name=price,proto3" json:"price,omitempty"`
+	// The settlement currency.
+	Currency string `protobuf:"bytes,15,opt,name=currency,proto3" json:"currency,omitempty"`
+	// quantity × price.
+	Gross string `protobuf:"bytes,16,opt,name=gross,proto3" json:"gross,omitempty"`
+	// The commission.
+	Commission string `protobuf:"bytes,17,opt,name=commission,proto3" json:"commission,omitempty"`
+	// The SEC's fee on the sale.
+	SecFee string `protobuf:"bytes,18,opt,name=sec_fee,json=secFee,proto3" json:"sec_fee,omitempty"`
+	// The trading activity fee on the sale.
+	TafFee string `protobuf:"bytes,19,opt,name=taf_fee,json=tafFee,proto3" json:"taf_fee,omitempty"`
+	// Accrued interest that the buyer pays on top.
+	Accrued string `protobuf:"bytes,20,opt,name=accrued,proto3" json:"accrued,omitempty"`
+	// The cash of the trade's account, signed: what it gets (+) or pays (-).
+	Net string `protobuf:"bytes,21,opt,name=net,proto3" json:"net,omitempty"`
+	// The day it was traded, YYYYMMDD.
+	TradeDate int32 `protobuf:"varint,22,opt,name=trade_date,json=tradeDate,proto3" json:"trade_date,omitempty"`
+	// The day it settles, YYYYMMDD; 99991231 while it trades when-issued.
+	SettleDate int32 `protobuf:"varint,23,opt,name=settle_date,json=settleDate,proto3" json:"settle_date,omitempty"`
+	// The trade that this one was booked in place of; 0: none.
+	Corrects int64 `protobuf:"varint,24,opt,name=corrects,proto3" json:"corrects,omitempty"`
+	// The trade that was booked in place of this one; 0: none.
+	ReplacedBy int64 `protobuf:"varint,25,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"`
+	// The entry that brought it into force; 0: none yet.
+	OpenedBy int64 `protobuf:"varint,26,opt,name=opened_by,json=openedBy,proto3" json:"opened_by,omitempty"`
+	// The entry that settled it with its parties; 0: none.
+	SettledBy int64 `protobuf:"varint,27,opt,name=settled_by,json=settledBy,proto3" json:"settled_by,omitempty"`
+	// The entry that cancelled it; 0: none.
+	CanceledBy int64 `protobuf:"varint,28,opt,name=canceled_by,json=canceledBy,proto3" json:"canceled_by,omitempty"`
+	// Its street side is settled, too.
+	StreetSettled bool `protobuf:"varint,29,opt,name=street_settled,json=streetSettled,proto3" json:"street_settled,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TradeSummary) Reset() {
+	*x = TradeSummary{}
+	mi := &file_bk_v1_query_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TradeSummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TradeSummary) ProtoMessage() {}
+
+func (x *TradeSummary) ProtoReflect() protoreflect.Message {
+	mi := &file_bk_v1_query_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TradeSummary.ProtoReflect.Descriptor instead.
+func (*TradeSummary) Descriptor() ([]byte, []int) {
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *TradeSummary) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetState() TradeState {
+	if x != nil {
+		return x.State
+	}
+	return TradeState_TRADE_STATE_UNSPECIFIED
+}
+
+func (x *TradeSummary) GetType() TradeType {
+	if x != nil {
+		return x.Type
+	}
+	return TradeType_TRADE_TYPE_UNSPECIFIED
+}
+
+func (x *TradeSummary) GetBookedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BookedAt
+	}
+	return nil
+}
+
+func (x *TradeSummary) GetClientTradeId() string {
+	if x != nil {
+		return x.ClientTradeId
+	}
+	return ""
+}
+
+func (x *TradeSummary) GetAccount() int64 {
+	if x != nil {
+		return x.Account
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetAccountCode() string {
+	if x != nil {
+		return x.AccountCode
+	}
+	return ""
+}
+
+func (x *TradeSummary) GetTarget() int64 {
+	if x != nil {
+		return x.Target
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetTargetCode() string {
+	if x != nil {
+		return x.TargetCode
+	}
+	return ""
+}
+
+func (x *TradeSummary) GetInstrument() int64 {
+	if x != nil {
+		return x.Instrument
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetSymbol() string {
+	if x != nil {
+		return x.Symbol
+	}
+	return ""
+}
+
+func (x *TradeSummary) GetDirection() Direction {
+	if x != nil {
+		return x.Direction
+	}
+	return Direction_DIRECTION_UNSPECIFIED
+}
+
+func (x *TradeSummary) GetQuantity() string {
+	if x != nil {
+		return x.Quantity
+	}
+	return ""
+}
+
+func (x *TradeSummary) GetPrice() string {
+	if x != nil {
+		return x.Price
+	}
+	return ""
+}
+
+func (x *TradeSummary) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
+
+func (x *TradeSummary) GetGross() string {
+	if x != nil {
+		return x.Gross
+	}
+	return ""
+}
+
+func (x *TradeSummary) GetCommission() string {
+	if x != nil {
+		return x.Commission
+	}
+	return ""
+}
+
+func (x *TradeSummary) GetSecFee() string {
+	if x != nil {
+		return x.SecFee
+	}
+	return ""
+}
+
+func (x *TradeSummary) GetTafFee() string {
+	if x != nil {
+		return x.TafFee
+	}
+	return ""
+}
+
+func (x *TradeSummary) GetAccrued() string {
+	if x != nil {
+		return x.Accrued
+	}
+	return ""
+}
+
+func (x *TradeSummary) GetNet() string {
+	if x != nil {
+		return x.Net
+	}
+	return ""
+}
+
+func (x *TradeSummary) GetTradeDate() int32 {
+	if x != nil {
+		return x.TradeDate
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetSettleDate() int32 {
+	if x != nil {
+		return x.SettleDate
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetCorrects() int64 {
+	if x != nil {
+		return x.Corrects
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetReplacedBy() int64 {
+	if x != nil {
+		return x.ReplacedBy
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetOpenedBy() int64 {
+	if x != nil {
+		return x.OpenedBy
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetSettledBy() int64 {
+	if x != nil {
+		return x.SettledBy
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetCanceledBy() int64 {
+	if x != nil {
+		return x.CanceledBy
+	}
+	return 0
+}
+
+func (x *TradeSummary) GetStreetSettled() bool {
+	if x != nil {
+		return x.StreetSettled
+	}
+	return false
+}
+
 // ListEntriesRequest asks for a page of entries. Filters hold all together.
 type ListEntriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -357,7 +864,7 @@ type ListEntriesRequest struct {
 
 func (x *ListEntriesRequest) Reset() {
 	*x = ListEntriesRequest{}
-	mi := &file_bk_v1_query_proto_msgTypes[4]
+	mi := &file_bk_v1_query_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -369,7 +876,7 @@ func (x *ListEntriesRequest) String() string {
 func (*ListEntriesRequest) ProtoMessage() {}
 
 func (x *ListEntriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[4]
+	mi := &file_bk_v1_query_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -382,7 +889,7 @@ func (x *ListEntriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEntriesRequest.ProtoReflect.Descriptor instead.
 func (*ListEntriesRequest) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{4}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListEntriesRequest) GetPageSize() int32 {
@@ -449,7 +956,7 @@ type ListEntriesResponse struct {
 
 func (x *ListEntriesResponse) Reset() {
 	*x = ListEntriesResponse{}
-	mi := &file_bk_v1_query_proto_msgTypes[5]
+	mi := &file_bk_v1_query_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -461,7 +968,7 @@ func (x *ListEntriesResponse) String() string {
 func (*ListEntriesResponse) ProtoMessage() {}
 
 func (x *ListEntriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[5]
+	mi := &file_bk_v1_query_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -474,7 +981,7 @@ func (x *ListEntriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEntriesResponse.ProtoReflect.Descriptor instead.
 func (*ListEntriesResponse) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{5}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListEntriesResponse) GetEntries() []*Entry {
@@ -505,23 +1012,27 @@ type ListBalancesRequest struct {
 	PageSize *int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3,oneof" json:"page_size,omitempty"`
 	// The next_page_token of the page before; empty for the first. The filters must be the same.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only this account.
+	// Only this account; needed with as_of and known_at.
 	Account *AccountRef `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`
 	// Only instruments of this kind; all when left out.
 	InstrumentKind InstrumentKind `protobuf:"varint,4,opt,name=instrument_kind,json=instrumentKind,proto3,enum=bk.v1.InstrumentKind" json:"instrument_kind,omitempty"`
 	// Only customers' accounts.
 	CustomersOnly bool `protobuf:"varint,5,opt,name=customers_only,json=customersOnly,proto3" json:"customers_only,omitempty"`
-	// Only balances that are not zero in both buckets.
+	// Only balances that are not zero in both buckets; so with as_of and known_at, in any case.
 	NonZero bool `protobuf:"varint,6,opt,name=non_zero,json=nonZero,proto3" json:"non_zero,omitempty"`
 	// A token to read at least at, shard:sequence.
-	AtLeast       string `protobuf:"bytes,7,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	AtLeast string `protobuf:"bytes,7,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	// As of this effective date, YYYYMMDD: only what counts in the books by then. All when left out.
+	AsOf int32 `protobuf:"varint,8,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// As known then: only what was booked by then. A token (shard:sequence), or an RFC 3339 time. All when left out.
+	KnownAt       string `protobuf:"bytes,9,opt,name=known_at,json=knownAt,proto3" json:"known_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListBalancesRequest) Reset() {
 	*x = ListBalancesRequest{}
-	mi := &file_bk_v1_query_proto_msgTypes[6]
+	mi := &file_bk_v1_query_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -533,7 +1044,7 @@ func (x *ListBalancesRequest) String() string {
 func (*ListBalancesRequest) ProtoMessage() {}
 
 func (x *ListBalancesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[6]
+	mi := &file_bk_v1_query_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -546,7 +1057,7 @@ func (x *ListBalancesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBalancesRequest.ProtoReflect.Descriptor instead.
 func (*ListBalancesRequest) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{6}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListBalancesRequest) GetPageSize() int32 {
@@ -598,6 +1109,20 @@ func (x *ListBalancesRequest) GetAtLeast() string {
 	return ""
 }
 
+func (x *ListBalancesRequest) GetAsOf() int32 {
+	if x != nil {
+		return x.AsOf
+	}
+	return 0
+}
+
+func (x *ListBalancesRequest) GetKnownAt() string {
+	if x != nil {
+		return x.KnownAt
+	}
+	return ""
+}
+
 // ListBalancesResponse is a page of balances.
 type ListBalancesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -613,7 +1138,7 @@ type ListBalancesResponse struct {
 
 func (x *ListBalancesResponse) Reset() {
 	*x = ListBalancesResponse{}
-	mi := &file_bk_v1_query_proto_msgTypes[7]
+	mi := &file_bk_v1_query_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -625,7 +1150,7 @@ func (x *ListBalancesResponse) String() string {
 func (*ListBalancesResponse) ProtoMessage() {}
 
 func (x *ListBalancesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[7]
+	mi := &file_bk_v1_query_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -638,7 +1163,7 @@ func (x *ListBalancesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBalancesResponse.ProtoReflect.Descriptor instead.
 func (*ListBalancesResponse) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{7}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListBalancesResponse) GetBalances() []*Balance {
@@ -662,115 +1187,6 @@ func (x *ListBalancesResponse) GetToken() string {
 	return ""
 }
 
-// Balance is what an account has of an instrument. Quantities are decimals in units of the instrument.
-type Balance struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The account's number.
-	Account int64 `protobuf:"varint,1,opt,name=account,proto3" json:"account,omitempty"`
-	// The account's code.
-	AccountCode string `protobuf:"bytes,2,opt,name=account_code,json=accountCode,proto3" json:"account_code,omitempty"`
-	// The instrument's number.
-	Instrument int64 `protobuf:"varint,3,opt,name=instrument,proto3" json:"instrument,omitempty"`
-	// The instrument's symbol.
-	Symbol string `protobuf:"bytes,4,opt,name=symbol,proto3" json:"symbol,omitempty"`
-	// Security or currency.
-	InstrumentKind InstrumentKind `protobuf:"varint,5,opt,name=instrument_kind,json=instrumentKind,proto3,enum=bk.v1.InstrumentKind" json:"instrument_kind,omitempty"`
-	// Traded and not yet settled.
-	Unsettled string `protobuf:"bytes,6,opt,name=unsettled,proto3" json:"unsettled,omitempty"`
-	// Settled: the settlement-date balance.
-	Settled string `protobuf:"bytes,7,opt,name=settled,proto3" json:"settled,omitempty"`
-	// Both together: the trade-date balance.
-	TradeDate     string `protobuf:"bytes,8,opt,name=trade_date,json=tradeDate,proto3" json:"trade_date,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Balance) Reset() {
-	*x = Balance{}
-	mi := &file_bk_v1_query_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Balance) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Balance) ProtoMessage() {}
-
-func (x *Balance) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Balance.ProtoReflect.Descriptor instead.
-func (*Balance) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{8}
-}
-
-func (x *Balance) GetAccount() int64 {
-	if x != nil {
-		return x.Account
-	}
-	return 0
-}
-
-func (x *Balance) GetAccountCode() string {
-	if x != nil {
-		return x.AccountCode
-	}
-	return ""
-}
-
-func (x *Balance) GetInstrument() int64 {
-	if x != nil {
-		return x.Instrument
-	}
-	return 0
-}
-
-func (x *Balance) GetSymbol() string {
-	if x != nil {
-		return x.Symbol
-	}
-	return ""
-}
-
-func (x *Balance) GetInstrumentKind() InstrumentKind {
-	if x != nil {
-		return x.InstrumentKind
-	}
-	return InstrumentKind_INSTRUMENT_KIND_UNSPECIFIED
-}
-
-func (x *Balance) GetUnsettled() string {
-	if x != nil {
-		return x.Unsettled
-	}
-	return ""
-}
-
-func (x *Balance) GetSettled() string {
-	if x != nil {
-		return x.Settled
-	}
-	return ""
-}
-
-func (x *Balance) GetTradeDate() string {
-	if x != nil {
-		return x.TradeDate
-	}
-	return ""
-}
-
 // TrialBalanceRequest asks for a page of the trial balance.
 type TrialBalanceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -786,7 +1202,7 @@ type TrialBalanceRequest struct {
 
 func (x *TrialBalanceRequest) Reset() {
 	*x = TrialBalanceRequest{}
-	mi := &file_bk_v1_query_proto_msgTypes[9]
+	mi := &file_bk_v1_query_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -798,7 +1214,7 @@ func (x *TrialBalanceRequest) String() string {
 func (*TrialBalanceRequest) ProtoMessage() {}
 
 func (x *TrialBalanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[9]
+	mi := &file_bk_v1_query_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -811,7 +1227,7 @@ func (x *TrialBalanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrialBalanceRequest.ProtoReflect.Descriptor instead.
 func (*TrialBalanceRequest) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{9}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *TrialBalanceRequest) GetPageSize() int32 {
@@ -850,7 +1266,7 @@ type TrialBalanceResponse struct {
 
 func (x *TrialBalanceResponse) Reset() {
 	*x = TrialBalanceResponse{}
-	mi := &file_bk_v1_query_proto_msgTypes[10]
+	mi := &file_bk_v1_query_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -862,7 +1278,7 @@ func (x *TrialBalanceResponse) String() string {
 func (*TrialBalanceResponse) ProtoMessage() {}
 
 func (x *TrialBalanceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[10]
+	mi := &file_bk_v1_query_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -875,7 +1291,7 @@ func (x *TrialBalanceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrialBalanceResponse.ProtoReflect.Descriptor instead.
 func (*TrialBalanceResponse) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{10}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TrialBalanceResponse) GetRows() []*TrialBalanceRow {
@@ -924,7 +1340,7 @@ type TrialBalanceRow struct {
 
 func (x *TrialBalanceRow) Reset() {
 	*x = TrialBalanceRow{}
-	mi := &file_bk_v1_query_proto_msgTypes[11]
+	mi := &file_bk_v1_query_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -936,7 +1352,7 @@ func (x *TrialBalanceRow) String() string {
 func (*TrialBalanceRow) ProtoMessage() {}
 
 func (x *TrialBalanceRow) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[11]
+	mi := &file_bk_v1_query_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -949,7 +1365,7 @@ func (x *TrialBalanceRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrialBalanceRow.ProtoReflect.Descriptor instead.
 func (*TrialBalanceRow) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{11}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TrialBalanceRow) GetInstrument() int64 {
@@ -1025,7 +1441,7 @@ type TrialBalanceKind struct {
 
 func (x *TrialBalanceKind) Reset() {
 	*x = TrialBalanceKind{}
-	mi := &file_bk_v1_query_proto_msgTypes[12]
+	mi := &file_bk_v1_query_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1037,7 +1453,7 @@ func (x *TrialBalanceKind) String() string {
 func (*TrialBalanceKind) ProtoMessage() {}
 
 func (x *TrialBalanceKind) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[12]
+	mi := &file_bk_v1_query_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1050,7 +1466,7 @@ func (x *TrialBalanceKind) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrialBalanceKind.ProtoReflect.Descriptor instead.
 func (*TrialBalanceKind) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{12}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *TrialBalanceKind) GetAccountKind() AccountKind {
@@ -1097,14 +1513,18 @@ type GetStatementRequest struct {
 	// The next_page_token of the page before; empty for the first. The filters must be the same.
 	PageToken string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// A token to read at least at, shard:sequence.
-	AtLeast       string `protobuf:"bytes,7,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	AtLeast string `protobuf:"bytes,7,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	// As of this effective date, YYYYMMDD: only entries of this date or an earlier one, and running balances over them alone. All when left out.
+	AsOf int32 `protobuf:"varint,8,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// As known then: only entries booked by then, and running balances over them alone. A token (shard:sequence), or an RFC 3339 time. All when left out.
+	KnownAt       string `protobuf:"bytes,9,opt,name=known_at,json=knownAt,proto3" json:"known_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetStatementRequest) Reset() {
 	*x = GetStatementRequest{}
-	mi := &file_bk_v1_query_proto_msgTypes[13]
+	mi := &file_bk_v1_query_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1536,7 @@ func (x *GetStatementRequest) String() string {
 func (*GetStatementRequest) ProtoMessage() {}
 
 func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[13]
+	mi := &file_bk_v1_query_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1549,7 @@ func (x *GetStatementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementRequest.ProtoReflect.Descriptor instead.
 func (*GetStatementRequest) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{13}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetStatementRequest) GetAccount() *AccountRef {
@@ -1181,6 +1601,20 @@ func (x *GetStatementRequest) GetAtLeast() string {
 	return ""
 }
 
+func (x *GetStatementRequest) GetAsOf() int32 {
+	if x != nil {
+		return x.AsOf
+	}
+	return 0
+}
+
+func (x *GetStatementRequest) GetKnownAt() string {
+	if x != nil {
+		return x.KnownAt
+	}
+	return ""
+}
+
 // GetStatementResponse is a page of a statement.
 type GetStatementResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1196,7 +1630,7 @@ type GetStatementResponse struct {
 
 func (x *GetStatementResponse) Reset() {
 	*x = GetStatementResponse{}
-	mi := &file_bk_v1_query_proto_msgTypes[14]
+	mi := &file_bk_v1_query_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1642,7 @@ func (x *GetStatementResponse) String() string {
 func (*GetStatementResponse) ProtoMessage() {}
 
 func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[14]
+	mi := &file_bk_v1_query_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1655,7 @@ func (x *GetStatementResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatementResponse.ProtoReflect.Descriptor instead.
 func (*GetStatementResponse) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{14}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetStatementResponse) GetLines() []*StatementLine {
@@ -1280,7 +1714,7 @@ type StatementLine struct {
 
 func (x *StatementLine) Reset() {
 	*x = StatementLine{}
-	mi := &file_bk_v1_query_proto_msgTypes[15]
+	mi := &file_bk_v1_query_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1292,7 +1726,7 @@ func (x *StatementLine) String() string {
 func (*StatementLine) ProtoMessage() {}
 
 func (x *StatementLine) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[15]
+	mi := &file_bk_v1_query_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1305,7 +1739,7 @@ func (x *StatementLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatementLine.ProtoReflect.Descriptor instead.
 func (*StatementLine) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{15}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StatementLine) GetEntryId() int64 {
@@ -1410,7 +1844,7 @@ type WatchJournalRequest struct {
 
 func (x *WatchJournalRequest) Reset() {
 	*x = WatchJournalRequest{}
-	mi := &file_bk_v1_query_proto_msgTypes[16]
+	mi := &file_bk_v1_query_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1422,7 +1856,7 @@ func (x *WatchJournalRequest) String() string {
 func (*WatchJournalRequest) ProtoMessage() {}
 
 func (x *WatchJournalRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[16]
+	mi := &file_bk_v1_query_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1435,7 +1869,7 @@ func (x *WatchJournalRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJournalRequest.ProtoReflect.Descriptor instead.
 func (*WatchJournalRequest) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{16}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *WatchJournalRequest) GetAfter() string {
@@ -1458,7 +1892,7 @@ type WatchJournalResponse struct {
 
 func (x *WatchJournalResponse) Reset() {
 	*x = WatchJournalResponse{}
-	mi := &file_bk_v1_query_proto_msgTypes[17]
+	mi := &file_bk_v1_query_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1470,7 +1904,7 @@ func (x *WatchJournalResponse) String() string {
 func (*WatchJournalResponse) ProtoMessage() {}
 
 func (x *WatchJournalResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_bk_v1_query_proto_msgTypes[17]
+	mi := &file_bk_v1_query_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1483,7 +1917,7 @@ func (x *WatchJournalResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJournalResponse.ProtoReflect.Descriptor instead.
 func (*WatchJournalResponse) Descriptor() ([]byte, []int) {
-	return file_bk_v1_query_proto_rawDescGZIP(), []int{17}
+	return file_bk_v1_query_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WatchJournalResponse) GetEntries() []*Entry {
@@ -1504,7 +1938,7 @@ var File_bk_v1_query_proto protoreflect.FileDescriptor
 
 const file_bk_v1_query_proto_rawDesc = "" +
 	"\n" +
-	"\x11bk/v1/query.proto\x12\x05bk.v1\x1a\x13bk/v1/account.proto\x1a\x11bk/v1/entry.proto\x1a\x16bk/v1/instrument.proto\x1a\x11bk/v1/trade.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"}\n" +
+	"\x11bk/v1/query.proto\x12\x05bk.v1\x1a\x13bk/v1/account.proto\x1a\x13bk/v1/balance.proto\x1a\x10bk/v1/cuts.proto\x1a\x11bk/v1/entry.proto\x1a\x16bk/v1/instrument.proto\x1a\x15bk/v1/positions.proto\x1a\x18bk/v1/stock_record.proto\x1a\x11bk/v1/trade.proto\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"}\n" +
 	"\x0fGetEntryRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02(\x01H\x00R\x02id\x12\x1e\n" +
 	"\x03key\x18\x02 \x01(\tB\n" +
@@ -1513,17 +1947,90 @@ const file_bk_v1_query_proto_rawDesc = "" +
 	"\x02by\x12\x05\xbaH\x02\b\x01\"L\n" +
 	"\x10GetEntryResponse\x12\"\n" +
 	"\x05entry\x18\x01 \x01(\v2\f.bk.v1.EntryR\x05entry\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\tR\x05token\"}\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token\"\xca\x01\n" +
 	"\x0fGetTradeRequest\x12\x19\n" +
 	"\x02id\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02(\x01H\x00R\x02id\x12\x1e\n" +
 	"\x03key\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05 \x01(\x80\x02H\x00R\x03key\x12\"\n" +
-	"\bat_least\x18\x03 \x01(\tB\a\xbaH\x04r\x02(@R\aatLeastB\v\n" +
+	"\bat_least\x18\x03 \x01(\tB\a\xbaH\x04r\x02(@R\aatLeast\x12'\n" +
+	"\x05as_of\x18\x04 \x01(\x05B\x12\xbaH\x0f\xd8\x01\x01\x1a\n" +
+	"\x18\xa5߁\n" +
+	"(\xf5\xa8\xc5\tR\x04asOf\x12\"\n" +
+	"\bknown_at\x18\x05 \x01(\tB\a\xbaH\x04r\x02(@R\aknownAtB\v\n" +
 	"\x02by\x12\x05\xbaH\x02\b\x01\"z\n" +
 	"\x10GetTradeResponse\x12(\n" +
 	"\x05trade\x18\x01 \x01(\v2\x12.bk.v1.TradeRecordR\x05trade\x12&\n" +
 	"\aentries\x18\x02 \x03(\v2\f.bk.v1.EntryR\aentries\x12\x14\n" +
-	"\x05token\x18\x03 \x01(\tR\x05token\"\xc5\x02\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\"\xda\x03\n" +
+	"\x11ListTradesRequest\x12,\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x01H\x00R\bpageSize\x88\x01\x01\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\tpageToken\x12+\n" +
+	"\aaccount\x18\x03 \x01(\v2\x11.bk.v1.AccountRefR\aaccount\x121\n" +
+	"\n" +
+	"instrument\x18\x04 \x01(\v2\x11.bk.v1.IdentifierR\n" +
+	"instrument\x121\n" +
+	"\x05state\x18\x05 \x01(\x0e2\x11.bk.v1.TradeStateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12/\n" +
+	"\tfrom_date\x18\x06 \x01(\x05B\x12\xbaH\x0f\xd8\x01\x01\x1a\n" +
+	"\x18\xa5߁\n" +
+	"(\xf5\xa8\xc5\tR\bfromDate\x12+\n" +
+	"\ato_date\x18\a \x01(\x05B\x12\xbaH\x0f\xd8\x01\x01\x1a\n" +
+	"\x18\xa5߁\n" +
+	"(\xf5\xa8\xc5\tR\x06toDate\x12'\n" +
+	"\x05as_of\x18\b \x01(\x05B\x12\xbaH\x0f\xd8\x01\x01\x1a\n" +
+	"\x18\xa5߁\n" +
+	"(\xf5\xa8\xc5\tR\x04asOf\x12\"\n" +
+	"\bknown_at\x18\t \x01(\tB\a\xbaH\x04r\x02(@R\aknownAt\x12\"\n" +
+	"\bat_least\x18\n" +
+	" \x01(\tB\a\xbaH\x04r\x02(@R\aatLeastB\f\n" +
+	"\n" +
+	"_page_size\"\x7f\n" +
+	"\x12ListTradesResponse\x12+\n" +
+	"\x06trades\x18\x01 \x03(\v2\x13.bk.v1.TradeSummaryR\x06trades\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\"\x8f\a\n" +
+	"\fTradeSummary\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x03R\x02id\x12'\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x11.bk.v1.TradeStateR\x05state\x12$\n" +
+	"\x04type\x18\x03 \x01(\x0e2\x10.bk.v1.TradeTypeR\x04type\x127\n" +
+	"\tbooked_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bbookedAt\x12&\n" +
+	"\x0fclient_trade_id\x18\x05 \x01(\tR\rclientTradeId\x12\x18\n" +
+	"\aaccount\x18\x06 \x01(\x03R\aaccount\x12!\n" +
+	"\faccount_code\x18\a \x01(\tR\vaccountCode\x12\x16\n" +
+	"\x06target\x18\b \x01(\x03R\x06target\x12\x1f\n" +
+	"\vtarget_code\x18\t \x01(\tR\n" +
+	"targetCode\x12\x1e\n" +
+	"\n" +
+	"instrument\x18\n" +
+	" \x01(\x03R\n" +
+	"instrument\x12\x16\n" +
+	"\x06symbol\x18\v \x01(\tR\x06symbol\x12.\n" +
+	"\tdirection\x18\f \x01(\x0e2\x10.bk.v1.DirectionR\tdirection\x12\x1a\n" +
+	"\bquantity\x18\r \x01(\tR\bquantity\x12\x14\n" +
+	"\x05price\x18\x0e \x01(\tR\x05price\x12\x1a\n" +
+	"\bcurrency\x18\x0f \x01(\tR\bcurrency\x12\x14\n" +
+	"\x05gross\x18\x10 \x01(\tR\x05gross\x12\x1e\n" +
+	"\n" +
+	"commission\x18\x11 \x01(\tR\n" +
+	"commission\x12\x17\n" +
+	"\asec_fee\x18\x12 \x01(\tR\x06secFee\x12\x17\n" +
+	"\ataf_fee\x18\x13 \x01(\tR\x06tafFee\x12\x18\n" +
+	"\aaccrued\x18\x14 \x01(\tR\aaccrued\x12\x10\n" +
+	"\x03net\x18\x15 \x01(\tR\x03net\x12\x1d\n" +
+	"\n" +
+	"trade_date\x18\x16 \x01(\x05R\ttradeDate\x12\x1f\n" +
+	"\vsettle_date\x18\x17 \x01(\x05R\n" +
+	"settleDate\x12\x1a\n" +
+	"\bcorrects\x18\x18 \x01(\x03R\bcorrects\x12\x1f\n" +
+	"\vreplaced_by\x18\x19 \x01(\x03R\n" +
+	"replacedBy\x12\x1b\n" +
+	"\topened_by\x18\x1a \x01(\x03R\bopenedBy\x12\x1d\n" +
+	"\n" +
+	"settled_by\x18\x1b \x01(\x03R\tsettledBy\x12\x1f\n" +
+	"\vcanceled_by\x18\x1c \x01(\x03R\n" +
+	"canceledBy\x12%\n" +
+	"\x0estreet_settled\x18\x1d \x01(\bR\rstreetSettled\"\xc5\x02\n" +
 	"\x12ListEntriesRequest\x12,\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x01H\x00R\bpageSize\x88\x01\x01\x12'\n" +
@@ -1539,7 +2046,7 @@ const file_bk_v1_query_proto_rawDesc = "" +
 	"\x13ListEntriesResponse\x12&\n" +
 	"\aentries\x18\x01 \x03(\v2\f.bk.v1.EntryR\aentries\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
-	"\x05token\x18\x03 \x01(\tR\x05token\"\xd7\x02\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\"\x9c\x04\n" +
 	"\x13ListBalancesRequest\x12,\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x01H\x00R\bpageSize\x88\x01\x01\x12'\n" +
@@ -1549,25 +2056,18 @@ const file_bk_v1_query_proto_rawDesc = "" +
 	"\x0finstrument_kind\x18\x04 \x01(\x0e2\x15.bk.v1.InstrumentKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x0einstrumentKind\x12%\n" +
 	"\x0ecustomers_only\x18\x05 \x01(\bR\rcustomersOnly\x12\x19\n" +
 	"\bnon_zero\x18\x06 \x01(\bR\anonZero\x12\"\n" +
-	"\bat_least\x18\a \x01(\tB\a\xbaH\x04r\x02(@R\aatLeastB\f\n" +
+	"\bat_least\x18\a \x01(\tB\a\xbaH\x04r\x02(@R\aatLeast\x12'\n" +
+	"\x05as_of\x18\b \x01(\x05B\x12\xbaH\x0f\xd8\x01\x01\x1a\n" +
+	"\x18\xa5߁\n" +
+	"(\xf5\xa8\xc5\tR\x04asOf\x12\"\n" +
+	"\bknown_at\x18\t \x01(\tB\a\xbaH\x04r\x02(@R\aknownAt:v\xbaHs\x1aq\n" +
+	"\x10account.required\x12\x1eneeded with as_of and known_at\x1a=has(this.account) || (this.as_of == 0 && this.known_at == '')B\f\n" +
 	"\n" +
 	"_page_size\"\x80\x01\n" +
 	"\x14ListBalancesResponse\x12*\n" +
 	"\bbalances\x18\x01 \x03(\v2\x0e.bk.v1.BalanceR\bbalances\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
-	"\x05token\x18\x03 \x01(\tR\x05token\"\x95\x02\n" +
-	"\aBalance\x12\x18\n" +
-	"\aaccount\x18\x01 \x01(\x03R\aaccount\x12!\n" +
-	"\faccount_code\x18\x02 \x01(\tR\vaccountCode\x12\x1e\n" +
-	"\n" +
-	"instrument\x18\x03 \x01(\x03R\n" +
-	"instrument\x12\x16\n" +
-	"\x06symbol\x18\x04 \x01(\tR\x06symbol\x12>\n" +
-	"\x0finstrument_kind\x18\x05 \x01(\x0e2\x15.bk.v1.InstrumentKindR\x0einstrumentKind\x12\x1c\n" +
-	"\tunsettled\x18\x06 \x01(\tR\tunsettled\x12\x18\n" +
-	"\asettled\x18\a \x01(\tR\asettled\x12\x1d\n" +
-	"\n" +
-	"trade_date\x18\b \x01(\tR\ttradeDate\"\x9e\x01\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\"\x9e\x01\n" +
 	"\x13TrialBalanceRequest\x12,\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x01H\x00R\bpageSize\x88\x01\x01\x12'\n" +
@@ -1597,7 +2097,7 @@ const file_bk_v1_query_proto_rawDesc = "" +
 	"\faccount_kind\x18\x01 \x01(\x0e2\x12.bk.v1.AccountKindR\vaccountKind\x12\x1a\n" +
 	"\bbalances\x18\x02 \x01(\x03R\bbalances\x12\x1a\n" +
 	"\bpositive\x18\x03 \x01(\tR\bpositive\x12\x1a\n" +
-	"\bnegative\x18\x04 \x01(\tR\bnegative\"\xe4\x02\n" +
+	"\bnegative\x18\x04 \x01(\tR\bnegative\"\xb1\x03\n" +
 	"\x13GetStatementRequest\x123\n" +
 	"\aaccount\x18\x01 \x01(\v2\x11.bk.v1.AccountRefB\x06\xbaH\x03\xc8\x01\x01R\aaccount\x121\n" +
 	"\n" +
@@ -1613,7 +2113,11 @@ const file_bk_v1_query_proto_rawDesc = "" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x01H\x00R\bpageSize\x88\x01\x01\x12'\n" +
 	"\n" +
 	"page_token\x18\x06 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\tpageToken\x12\"\n" +
-	"\bat_least\x18\a \x01(\tB\a\xbaH\x04r\x02(@R\aatLeastB\f\n" +
+	"\bat_least\x18\a \x01(\tB\a\xbaH\x04r\x02(@R\aatLeast\x12'\n" +
+	"\x05as_of\x18\b \x01(\x05B\x12\xbaH\x0f\xd8\x01\x01\x1a\n" +
+	"\x18\xa5߁\n" +
+	"(\xf5\xa8\xc5\tR\x04asOf\x12\"\n" +
+	"\bknown_at\x18\t \x01(\tB\a\xbaH\x04r\x02(@R\aknownAtB\f\n" +
 	"\n" +
 	"_page_size\"\x80\x01\n" +
 	"\x14GetStatementResponse\x12*\n" +
@@ -1642,12 +2146,21 @@ const file_bk_v1_query_proto_rawDesc = "" +
 	"\x05after\x18\x01 \x01(\tB\a\xbaH\x04r\x02(@R\x05after\"T\n" +
 	"\x14WatchJournalResponse\x12&\n" +
 	"\aentries\x18\x01 \x03(\v2\f.bk.v1.EntryR\aentries\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\tR\x05token2\xf4\x03\n" +
+	"\x05token\x18\x02 \x01(\tR\x05token2\xb9\b\n" +
 	"\fQueryService\x12;\n" +
 	"\bGetEntry\x12\x16.bk.v1.GetEntryRequest\x1a\x17.bk.v1.GetEntryResponse\x12;\n" +
-	"\bGetTrade\x12\x16.bk.v1.GetTradeRequest\x1a\x17.bk.v1.GetTradeResponse\x12D\n" +
+	"\bGetTrade\x12\x16.bk.v1.GetTradeRequest\x1a\x17.bk.v1.GetTradeResponse\x12A\n" +
+	"\n" +
+	"ListTrades\x12\x18.bk.v1.ListTradesRequest\x1a\x19.bk.v1.ListTradesResponse\x12D\n" +
 	"\vListEntries\x12\x19.bk.v1.ListEntriesRequest\x1a\x1a.bk.v1.ListEntriesResponse\x12G\n" +
-	"\fListBalances\x12\x1a.bk.v1.ListBalancesRequest\x1a\x1b.bk.v1.ListBalancesResponse\x12G\n" +
+	"\fListBalances\x12\x1a.bk.v1.ListBalancesRequest\x1a\x1b.bk.v1.ListBalancesResponse\x12J\n" +
+	"\rListPositions\x12\x1b.bk.v1.ListPositionsRequest\x1a\x1c.bk.v1.ListPositionsResponse\x12;\n" +
+	"\bListCash\x12\x16.bk.v1.ListCashRequest\x1a\x17.bk.v1.ListCashResponse\x12M\n" +
+	"\x0eGetStockRecord\x12\x1c.bk.v1.GetStockRecordRequest\x1a\x1d.bk.v1.GetStockRecordResponse\x12S\n" +
+	"\x10ListStockRecords\x12\x1e.bk.v1.ListStockRecordsRequest\x1a\x1f.bk.v1.ListStockRecordsResponse\x12;\n" +
+	"\bListCuts\x12\x16.bk.v1.ListCutsRequest\x1a\x17.bk.v1.ListCutsResponse\x12D\n" +
+	"\vListCutRows\x12\x19.bk.v1.ListCutRowsRequest\x1a\x1a.bk.v1.ListCutRowsResponse\x12P\n" +
+	"\x0fGetBusinessDate\x12\x1d.bk.v1.GetBusinessDateRequest\x1a\x1e.bk.v1.GetBusinessDateResponse\x12G\n" +
 	"\fTrialBalance\x12\x1a.bk.v1.TrialBalanceRequest\x1a\x1b.bk.v1.TrialBalanceResponse\x12G\n" +
 	"\fGetStatement\x12\x1a.bk.v1.GetStatementRequest\x1a\x1b.bk.v1.GetStatementResponse\x12I\n" +
 	"\fWatchJournal\x12\x1a.bk.v1.WatchJournalRequest\x1a\x1b.bk.v1.WatchJournalResponse0\x01B+Z)github.com/bkledger/bk/api/gen/bk/v1;bkv1b\x06proto3"
@@ -1664,74 +2177,117 @@ func file_bk_v1_query_proto_rawDescGZIP() []byte {
 	return file_bk_v1_query_proto_rawDescData
 }
 
-var file_bk_v1_query_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_bk_v1_query_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_bk_v1_query_proto_goTypes = []any{
-	(*GetEntryRequest)(nil),       // 0: bk.v1.GetEntryRequest
-	(*GetEntryResponse)(nil),      // 1: bk.v1.GetEntryResponse
-	(*GetTradeRequest)(nil),       // 2: bk.v1.GetTradeRequest
-	(*GetTradeResponse)(nil),      // 3: bk.v1.GetTradeResponse
-	(*ListEntriesRequest)(nil),    // 4: bk.v1.ListEntriesRequest
-	(*ListEntriesResponse)(nil),   // 5: bk.v1.ListEntriesResponse
-	(*ListBalancesRequest)(nil),   // 6: bk.v1.ListBalancesRequest
-	(*ListBalancesResponse)(nil),  // 7: bk.v1.ListBalancesResponse
-	(*Balance)(nil),               // 8: bk.v1.Balance
-	(*TrialBalanceRequest)(nil),   // 9: bk.v1.TrialBalanceRequest
-	(*TrialBalanceResponse)(nil),  // 10: bk.v1.TrialBalanceResponse
-	(*TrialBalanceRow)(nil),       // 11: bk.v1.TrialBalanceRow
-	(*TrialBalanceKind)(nil),      // 12: bk.v1.TrialBalanceKind
-	(*GetStatementRequest)(nil),   // 13: bk.v1.GetStatementRequest
-	(*GetStatementResponse)(nil),  // 14: bk.v1.GetStatementResponse
-	(*StatementLine)(nil),         // 15: bk.v1.StatementLine
-	(*WatchJournalRequest)(nil),   // 16: bk.v1.WatchJournalRequest
-	(*WatchJournalResponse)(nil),  // 17: bk.v1.WatchJournalResponse
-	(*Entry)(nil),                 // 18: bk.v1.Entry
-	(*TradeRecord)(nil),           // 19: bk.v1.TradeRecord
-	(*AccountRef)(nil),            // 20: bk.v1.AccountRef
-	(InstrumentKind)(0),           // 21: bk.v1.InstrumentKind
-	(AccountKind)(0),              // 22: bk.v1.AccountKind
-	(*Identifier)(nil),            // 23: bk.v1.Identifier
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
-	(Bucket)(0),                   // 25: bk.v1.Bucket
+	(*GetEntryRequest)(nil),          // 0: bk.v1.GetEntryRequest
+	(*GetEntryResponse)(nil),         // 1: bk.v1.GetEntryResponse
+	(*GetTradeRequest)(nil),          // 2: bk.v1.GetTradeRequest
+	(*GetTradeResponse)(nil),         // 3: bk.v1.GetTradeResponse
+	(*ListTradesRequest)(nil),        // 4: bk.v1.ListTradesRequest
+	(*ListTradesResponse)(nil),       // 5: bk.v1.ListTradesResponse
+	(*TradeSummary)(nil),             // 6: bk.v1.TradeSummary
+	(*ListEntriesRequest)(nil),       // 7: bk.v1.ListEntriesRequest
+	(*ListEntriesResponse)(nil),      // 8: bk.v1.ListEntriesResponse
+	(*ListBalancesRequest)(nil),      // 9: bk.v1.ListBalancesRequest
+	(*ListBalancesResponse)(nil),     // 10: bk.v1.ListBalancesResponse
+	(*TrialBalanceRequest)(nil),      // 11: bk.v1.TrialBalanceRequest
+	(*TrialBalanceResponse)(nil),     // 12: bk.v1.TrialBalanceResponse
+	(*TrialBalanceRow)(nil),          // 13: bk.v1.TrialBalanceRow
+	(*TrialBalanceKind)(nil),         // 14: bk.v1.TrialBalanceKind
+	(*GetStatementRequest)(nil),      // 15: bk.v1.GetStatementRequest
+	(*GetStatementResponse)(nil),     // 16: bk.v1.GetStatementResponse
+	(*StatementLine)(nil),            // 17: bk.v1.StatementLine
+	(*WatchJournalRequest)(nil),      // 18: bk.v1.WatchJournalRequest
+	(*WatchJournalResponse)(nil),     // 19: bk.v1.WatchJournalResponse
+	(*Entry)(nil),                    // 20: bk.v1.Entry
+	(*TradeRecord)(nil),              // 21: bk.v1.TradeRecord
+	(*AccountRef)(nil),               // 22: bk.v1.AccountRef
+	(*Identifier)(nil),               // 23: bk.v1.Identifier
+	(TradeState)(0),                  // 24: bk.v1.TradeState
+	(TradeType)(0),                   // 25: bk.v1.TradeType
+	(*timestamppb.Timestamp)(nil),    // 26: google.protobuf.Timestamp
+	(Direction)(0),                   // 27: bk.v1.Direction
+	(InstrumentKind)(0),              // 28: bk.v1.InstrumentKind
+	(*Balance)(nil),                  // 29: bk.v1.Balance
+	(AccountKind)(0),                 // 30: bk.v1.AccountKind
+	(Bucket)(0),                      // 31: bk.v1.Bucket
+	(*ListPositionsRequest)(nil),     // 32: bk.v1.ListPositionsRequest
+	(*ListCashRequest)(nil),          // 33: bk.v1.ListCashRequest
+	(*GetStockRecordRequest)(nil),    // 34: bk.v1.GetStockRecordRequest
+	(*ListStockRecordsRequest)(nil),  // 35: bk.v1.ListStockRecordsRequest
+	(*ListCutsRequest)(nil),          // 36: bk.v1.ListCutsRequest
+	(*ListCutRowsRequest)(nil),       // 37: bk.v1.ListCutRowsRequest
+	(*GetBusinessDateRequest)(nil),   // 38: bk.v1.GetBusinessDateRequest
+	(*ListPositionsResponse)(nil),    // 39: bk.v1.ListPositionsResponse
+	(*ListCashResponse)(nil),         // 40: bk.v1.ListCashResponse
+	(*GetStockRecordResponse)(nil),   // 41: bk.v1.GetStockRecordResponse
+	(*ListStockRecordsResponse)(nil), // 42: bk.v1.ListStockRecordsResponse
+	(*ListCutsResponse)(nil),         // 43: bk.v1.ListCutsResponse
+	(*ListCutRowsResponse)(nil),      // 44: bk.v1.ListCutRowsResponse
+	(*GetBusinessDateResponse)(nil),  // 45: bk.v1.GetBusinessDateResponse
 }
 var file_bk_v1_query_proto_depIdxs = []int32{
-	18, // 0: bk.v1.GetEntryResponse.entry:type_name -> bk.v1.Entry
-	19, // 1: bk.v1.GetTradeResponse.trade:type_name -> bk.v1.TradeRecord
-	18, // 2: bk.v1.GetTradeResponse.entries:type_name -> bk.v1.Entry
-	20, // 3: bk.v1.ListEntriesRequest.account:type_name -> bk.v1.AccountRef
-	18, // 4: bk.v1.ListEntriesResponse.entries:type_name -> bk.v1.Entry
-	20, // 5: bk.v1.ListBalancesRequest.account:type_name -> bk.v1.AccountRef
-	21, // 6: bk.v1.ListBalancesRequest.instrument_kind:type_name -> bk.v1.InstrumentKind
-	8,  // 7: bk.v1.ListBalancesResponse.balances:type_name -> bk.v1.Balance
-	21, // 8: bk.v1.Balance.instrument_kind:type_name -> bk.v1.InstrumentKind
-	11, // 9: bk.v1.TrialBalanceResponse.rows:type_name -> bk.v1.TrialBalanceRow
-	21, // 10: bk.v1.TrialBalanceRow.instrument_kind:type_name -> bk.v1.InstrumentKind
-	12, // 11: bk.v1.TrialBalanceRow.kinds:type_name -> bk.v1.TrialBalanceKind
-	22, // 12: bk.v1.TrialBalanceKind.account_kind:type_name -> bk.v1.AccountKind
-	20, // 13: bk.v1.GetStatementRequest.account:type_name -> bk.v1.AccountRef
-	23, // 14: bk.v1.GetStatementRequest.instrument:type_name -> bk.v1.Identifier
-	15, // 15: bk.v1.GetStatementResponse.lines:type_name -> bk.v1.StatementLine
-	24, // 16: bk.v1.StatementLine.booked_at:type_name -> google.protobuf.Timestamp
-	25, // 17: bk.v1.StatementLine.bucket:type_name -> bk.v1.Bucket
-	18, // 18: bk.v1.WatchJournalResponse.entries:type_name -> bk.v1.Entry
-	0,  // 19: bk.v1.QueryService.GetEntry:input_type -> bk.v1.GetEntryRequest
-	2,  // 20: bk.v1.QueryService.GetTrade:input_type -> bk.v1.GetTradeRequest
-	4,  // 21: bk.v1.QueryService.ListEntries:input_type -> bk.v1.ListEntriesRequest
-	6,  // 22: bk.v1.QueryService.ListBalances:input_type -> bk.v1.ListBalancesRequest
-	9,  // 23: bk.v1.QueryService.TrialBalance:input_type -> bk.v1.TrialBalanceRequest
-	13, // 24: bk.v1.QueryService.GetStatement:input_type -> bk.v1.GetStatementRequest
-	16, // 25: bk.v1.QueryService.WatchJournal:input_type -> bk.v1.WatchJournalRequest
-	1,  // 26: bk.v1.QueryService.GetEntry:output_type -> bk.v1.GetEntryResponse
-	3,  // 27: bk.v1.QueryService.GetTrade:output_type -> bk.v1.GetTradeResponse
-	5,  // 28: bk.v1.QueryService.ListEntries:output_type -> bk.v1.ListEntriesResponse
-	7,  // 29: bk.v1.QueryService.ListBalances:output_type -> bk.v1.ListBalancesResponse
-	10, // 30: bk.v1.QueryService.TrialBalance:output_type -> bk.v1.TrialBalanceResponse
-	14, // 31: bk.v1.QueryService.GetStatement:output_type -> bk.v1.GetStatementResponse
-	17, // 32: bk.v1.QueryService.WatchJournal:output_type -> bk.v1.WatchJournalResponse
-	26, // [26:33] is the sub-list for method output_type
-	19, // [19:26] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	20, // 0: bk.v1.GetEntryResponse.entry:type_name -> bk.v1.Entry
+	21, // 1: bk.v1.GetTradeResponse.trade:type_name -> bk.v1.TradeRecord
+	20, // 2: bk.v1.GetTradeResponse.entries:type_name -> bk.v1.Entry
+	22, // 3: bk.v1.ListTradesRequest.account:type_name -> bk.v1.AccountRef
+	23, // 4: bk.v1.ListTradesRequest.instrument:type_name -> bk.v1.Identifier
+	24, // 5: bk.v1.ListTradesRequest.state:type_name -> bk.v1.TradeState
+	6,  // 6: bk.v1.ListTradesResponse.trades:type_name -> bk.v1.TradeSummary
+	24, // 7: bk.v1.TradeSummary.state:type_name -> bk.v1.TradeState
+	25, // 8: bk.v1.TradeSummary.type:type_name -> bk.v1.TradeType
+	26, // 9: bk.v1.TradeSummary.booked_at:type_name -> google.protobuf.Timestamp
+	27, // 10: bk.v1.TradeSummary.direction:type_name -> bk.v1.Direction
+	22, // 11: bk.v1.ListEntriesRequest.account:type_name -> bk.v1.AccountRef
+	20, // 12: bk.v1.ListEntriesResponse.entries:type_name -> bk.v1.Entry
+	22, // 13: bk.v1.ListBalancesRequest.account:type_name -> bk.v1.AccountRef
+	28, // 14: bk.v1.ListBalancesRequest.instrument_kind:type_name -> bk.v1.InstrumentKind
+	29, // 15: bk.v1.ListBalancesResponse.balances:type_name -> bk.v1.Balance
+	13, // 16: bk.v1.TrialBalanceResponse.rows:type_name -> bk.v1.TrialBalanceRow
+	28, // 17: bk.v1.TrialBalanceRow.instrument_kind:type_name -> bk.v1.InstrumentKind
+	14, // 18: bk.v1.TrialBalanceRow.kinds:type_name -> bk.v1.TrialBalanceKind
+	30, // 19: bk.v1.TrialBalanceKind.account_kind:type_name -> bk.v1.AccountKind
+	22, // 20: bk.v1.GetStatementRequest.account:type_name -> bk.v1.AccountRef
+	23, // 21: bk.v1.GetStatementRequest.instrument:type_name -> bk.v1.Identifier
+	17, // 22: bk.v1.GetStatementResponse.lines:type_name -> bk.v1.StatementLine
+	26, // 23: bk.v1.StatementLine.booked_at:type_name -> google.protobuf.Timestamp
+	31, // 24: bk.v1.StatementLine.bucket:type_name -> bk.v1.Bucket
+	20, // 25: bk.v1.WatchJournalResponse.entries:type_name -> bk.v1.Entry
+	0,  // 26: bk.v1.QueryService.GetEntry:input_type -> bk.v1.GetEntryRequest
+	2,  // 27: bk.v1.QueryService.GetTrade:input_type -> bk.v1.GetTradeRequest
+	4,  // 28: bk.v1.QueryService.ListTrades:input_type -> bk.v1.ListTradesRequest
+	7,  // 29: bk.v1.QueryService.ListEntries:input_type -> bk.v1.ListEntriesRequest
+	9,  // 30: bk.v1.QueryService.ListBalances:input_type -> bk.v1.ListBalancesRequest
+	32, // 31: bk.v1.QueryService.ListPositions:input_type -> bk.v1.ListPositionsRequest
+	33, // 32: bk.v1.QueryService.ListCash:input_type -> bk.v1.ListCashRequest
+	34, // 33: bk.v1.QueryService.GetStockRecord:input_type -> bk.v1.GetStockRecordRequest
+	35, // 34: bk.v1.QueryService.ListStockRecords:input_type -> bk.v1.ListStockRecordsRequest
+	36, // 35: bk.v1.QueryService.ListCuts:input_type -> bk.v1.ListCutsRequest
+	37, // 36: bk.v1.QueryService.ListCutRows:input_type -> bk.v1.ListCutRowsRequest
+	38, // 37: bk.v1.QueryService.GetBusinessDate:input_type -> bk.v1.GetBusinessDateRequest
+	11, // 38: bk.v1.QueryService.TrialBalance:input_type -> bk.v1.TrialBalanceRequest
+	15, // 39: bk.v1.QueryService.GetStatement:input_type -> bk.v1.GetStatementRequest
+	18, // 40: bk.v1.QueryService.WatchJournal:input_type -> bk.v1.WatchJournalRequest
+	1,  // 41: bk.v1.QueryService.GetEntry:output_type -> bk.v1.GetEntryResponse
+	3,  // 42: bk.v1.QueryService.GetTrade:output_type -> bk.v1.GetTradeResponse
+	5,  // 43: bk.v1.QueryService.ListTrades:output_type -> bk.v1.ListTradesResponse
+	8,  // 44: bk.v1.QueryService.ListEntries:output_type -> bk.v1.ListEntriesResponse
+	10, // 45: bk.v1.QueryService.ListBalances:output_type -> bk.v1.ListBalancesResponse
+	39, // 46: bk.v1.QueryService.ListPositions:output_type -> bk.v1.ListPositionsResponse
+	40, // 47: bk.v1.QueryService.ListCash:output_type -> bk.v1.ListCashResponse
+	41, // 48: bk.v1.QueryService.GetStockRecord:output_type -> bk.v1.GetStockRecordResponse
+	42, // 49: bk.v1.QueryService.ListStockRecords:output_type -> bk.v1.ListStockRecordsResponse
+	43, // 50: bk.v1.QueryService.ListCuts:output_type -> bk.v1.ListCutsResponse
+	44, // 51: bk.v1.QueryService.ListCutRows:output_type -> bk.v1.ListCutRowsResponse
+	45, // 52: bk.v1.QueryService.GetBusinessDate:output_type -> bk.v1.GetBusinessDateResponse
+	12, // 53: bk.v1.QueryService.TrialBalance:output_type -> bk.v1.TrialBalanceResponse
+	16, // 54: bk.v1.QueryService.GetStatement:output_type -> bk.v1.GetStatementResponse
+	19, // 55: bk.v1.QueryService.WatchJournal:output_type -> bk.v1.WatchJournalResponse
+	41, // [41:56] is the sub-list for method output_type
+	26, // [26:41] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_bk_v1_query_proto_init() }
@@ -1740,8 +2296,12 @@ func file_bk_v1_query_proto_init() {
 		return
 	}
 	file_bk_v1_account_proto_init()
+	file_bk_v1_balance_proto_init()
+	file_bk_v1_cuts_proto_init()
 	file_bk_v1_entry_proto_init()
 	file_bk_v1_instrument_proto_init()
+	file_bk_v1_positions_proto_init()
+	file_bk_v1_stock_record_proto_init()
 	file_bk_v1_trade_proto_init()
 	file_bk_v1_query_proto_msgTypes[0].OneofWrappers = []any{
 		(*GetEntryRequest_Id)(nil),
@@ -1752,16 +2312,17 @@ func file_bk_v1_query_proto_init() {
 		(*GetTradeRequest_Key)(nil),
 	}
 	file_bk_v1_query_proto_msgTypes[4].OneofWrappers = []any{}
-	file_bk_v1_query_proto_msgTypes[6].OneofWrappers = []any{}
+	file_bk_v1_query_proto_msgTypes[7].OneofWrappers = []any{}
 	file_bk_v1_query_proto_msgTypes[9].OneofWrappers = []any{}
-	file_bk_v1_query_proto_msgTypes[13].OneofWrappers = []any{}
+	file_bk_v1_query_proto_msgTypes[11].OneofWrappers = []any{}
+	file_bk_v1_query_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bk_v1_query_proto_rawDesc), len(file_bk_v1_query_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -261,23 +261,31 @@ type TradeState int32
 const (
 	// Never sent.
 	TradeState_TRADE_STATE_UNSPECIFIED TradeState = 0
-	// Booked, and not cancelled.
-	TradeState_TRADE_STATE_OPEN TradeState = 1
-	// Cancelled, on its own or by a correction.
-	TradeState_TRADE_STATE_CANCELED TradeState = 2
+	// Booked, and not in force yet: its trade date is after the business date. It has done nothing to the books.
+	TradeState_TRADE_STATE_NEW TradeState = 1
+	// In force: it counts on trade date, in the unsettled bucket of its parties.
+	TradeState_TRADE_STATE_OPEN TradeState = 2
+	// Settled with its parties: it counts in their settled bucket. The street side may be outstanding.
+	TradeState_TRADE_STATE_SETTLED TradeState = 3
+	// Cancelled, on its own or by a correction: everything that it did is undone.
+	TradeState_TRADE_STATE_CANCELED TradeState = 4
 )
 
 // Enum value maps for TradeState.
 var (
 	TradeState_name = map[int32]string{
 		0: "TRADE_STATE_UNSPECIFIED",
-		1: "TRADE_STATE_OPEN",
-		2: "TRADE_STATE_CANCELED",
+		1: "TRADE_STATE_NEW",
+		2: "TRADE_STATE_OPEN",
+		3: "TRADE_STATE_SETTLED",
+		4: "TRADE_STATE_CANCELED",
 	}
 	TradeState_value = map[string]int32{
 		"TRADE_STATE_UNSPECIFIED": 0,
-		"TRADE_STATE_OPEN":        1,
-		"TRADE_STATE_CANCELED":    2,
+		"TRADE_STATE_NEW":         1,
+		"TRADE_STATE_OPEN":        2,
+		"TRADE_STATE_SETTLED":     3,
+		"TRADE_STATE_CANCELED":    4,
 	}
 )
 
@@ -563,7 +571,7 @@ type TradeRecord struct {
 	Net string `protobuf:"bytes,7,opt,name=net,proto3" json:"net,omitempty"`
 	// The day it was traded, YYYYMMDD.
 	TradeDate int32 `protobuf:"varint,8,opt,name=trade_date,json=tradeDate,proto3" json:"trade_date,omitempty"`
-	// The day it settles, YYYYMMDD, where the caller gave one; else 0.
+	// The day it settles, YYYYMMDD: the one given, else the regular one by the settlement calendar; 99991231 while it trades when-issued.
 	SettleDate int32 `protobuf:"varint,9,opt,name=settle_date,json=settleDate,proto3" json:"settle_date,omitempty"`
 	// The trade that this one was booked in place of; 0: none.
 	Corrects int64 `protobuf:"varint,10,opt,name=corrects,proto3" json:"corrects,omitempty"`
@@ -755,12 +763,14 @@ const file_bk_v1_trade_proto_rawDesc = "" +
 	"\x0fCAPACITY_AGENCY\x10\x01\x12\x16\n" +
 	"\x12CAPACITY_PRINCIPAL\x10\x02\x12\x12\n" +
 	"\x0eCAPACITY_MIXED\x10\x03\x12\x1f\n" +
-	"\x1bCAPACITY_RISKLESS_PRINCIPAL\x10\x04*Y\n" +
+	"\x1bCAPACITY_RISKLESS_PRINCIPAL\x10\x04*\x87\x01\n" +
 	"\n" +
 	"TradeState\x12\x1b\n" +
-	"\x17TRADE_STATE_UNSPECIFIED\x10\x00\x12\x14\n" +
-	"\x10TRADE_STATE_OPEN\x10\x01\x12\x18\n" +
-	"\x14TRADE_STATE_CANCELED\x10\x02B+Z)github.com/bkledger/bk/api/gen/bk/v1;bkv1b\x06proto3"
+	"\x17TRADE_STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fTRADE_STATE_NEW\x10\x01\x12\x14\n" +
+	"\x10TRADE_STATE_OPEN\x10\x02\x12\x17\n" +
+	"\x13TRADE_STATE_SETTLED\x10\x03\x12\x18\n" +
+	"\x14TRADE_STATE_CANCELED\x10\x04B+Z)github.com/bkledger/bk/api/gen/bk/v1;bkv1b\x06proto3"
 
 var (
 	file_bk_v1_trade_proto_rawDescOnce sync.Once

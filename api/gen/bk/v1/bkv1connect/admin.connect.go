@@ -35,6 +35,8 @@ const (
 const (
 	// AdminServiceStatusProcedure is the fully-qualified name of the AdminService's Status RPC.
 	AdminServiceStatusProcedure = "/bk.v1.AdminService/Status"
+	// AdminServiceRollProcedure is the fully-qualified name of the AdminService's Roll RPC.
+	AdminServiceRollProcedure = "/bk.v1.AdminService/Roll"
 	// AdminServiceVerifyProcedure is the fully-qualified name of the AdminService's Verify RPC.
 	AdminServiceVerifyProcedure = "/bk.v1.AdminService/Verify"
 	// AdminServiceRebuildProcedure is the fully-qualified name of the AdminService's Rebuild RPC.
@@ -45,6 +47,10 @@ const (
 type AdminServiceClient interface {
 	// Status shows where this server stands.
 	Status(context.Context, *connect.Request[v1.StatusRequest]) (*connect.Response[v1.StatusResponse], error)
+	// Roll takes the business date forward day by day: on each day what is due opens and settles, then the day's cut is frozen. Bookings wait
+	// meanwhile. Rolling to the business date does nothing and succeeds, so a roll whose answer was lost is simply asked for again. Only the
+	// server that leads rolls. The last message is the summary.
+	Roll(context.Context, *connect.Request[v1.RollRequest]) (*connect.ServerStreamForClient[v1.RollResponse], error)
 	// Verify reads everything and checks every promise. The last message is the summary; a breach is no error of the call.
 	Verify(context.Context, *connect.Request[v1.VerifyRequest]) (*connect.ServerStreamForClient[v1.VerifyResponse], error)
 	// Rebuild fills a projection anew from the journal beside the one in use, and swaps them. The last message has done set.
@@ -68,6 +74,12 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("Status")),
 			connect.WithClientOptions(opts...),
 		),
+		roll: connect.NewClient[v1.RollRequest, v1.RollResponse](
+			httpClient,
+			baseURL+AdminServiceRollProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("Roll")),
+			connect.WithClientOptions(opts...),
+		),
 		verify: connect.NewClient[v1.VerifyRequest, v1.VerifyResponse](
 			httpClient,
 			baseURL+AdminServiceVerifyProcedure,
@@ -86,6 +98,7 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 // adminServiceClient implements AdminServiceClient.
 type adminServiceClient struct {
 	status  *connect.Client[v1.StatusRequest, v1.StatusResponse]
+	roll    *connect.Client[v1.RollRequest, v1.RollResponse]
 	verify  *connect.Client[v1.VerifyRequest, v1.VerifyResponse]
 	rebuild *connect.Client[v1.RebuildRequest, v1.RebuildResponse]
 }
@@ -93,6 +106,11 @@ type adminServiceClient struct {
 // Status calls bk.v1.AdminService.Status.
 func (c *adminServiceClient) Status(ctx context.Context, req *connect.Request[v1.StatusRequest]) (*connect.Response[v1.StatusResponse], error) {
 	return c.status.CallUnary(ctx, req)
+}
+
+// Roll calls bk.v1.AdminService.Roll.
+func (c *adminServiceClient) Roll(ctx context.Context, req *connect.Request[v1.RollRequest]) (*connect.ServerStreamForClient[v1.RollResponse], error) {
+	return c.roll.CallServerStream(ctx, req)
 }
 
 // Verify calls bk.v1.AdminService.Verify.
@@ -109,6 +127,10 @@ func (c *adminServiceClient) Rebuild(ctx context.Context, req *connect.Request[v
 type AdminServiceHandler interface {
 	// Status shows where this server stands.
 	Status(context.Context, *connect.Request[v1.StatusRequest]) (*connect.Response[v1.StatusResponse], error)
+	// Roll takes the business date forward day by day: on each day what is due opens and settles, then the day's cut is frozen. Bookings wait
+	// meanwhile. Rolling to the business date does nothing and succeeds, so a roll whose answer was lost is simply asked for again. Only the
+	// server that leads rolls. The last message is the summary.
+	Roll(context.Context, *connect.Request[v1.RollRequest], *connect.ServerStream[v1.RollResponse]) error
 	// Verify reads everything and checks every promise. The last message is the summary; a breach is no error of the call.
 	Verify(context.Context, *connect.Request[v1.VerifyRequest], *connect.ServerStream[v1.VerifyResponse]) error
 	// Rebuild fills a projection anew from the journal beside the one in use, and swaps them. The last message has done set.
@@ -128,6 +150,12 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("Status")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceRollHandler := connect.NewServerStreamHandler(
+		AdminServiceRollProcedure,
+		svc.Roll,
+		connect.WithSchema(adminServiceMethods.ByName("Roll")),
+		connect.WithHandlerOptions(opts...),
+	)
 	adminServiceVerifyHandler := connect.NewServerStreamHandler(
 		AdminServiceVerifyProcedure,
 		svc.Verify,
@@ -144,6 +172,8 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		switch r.URL.Path {
 		case AdminServiceStatusProcedure:
 			adminServiceStatusHandler.ServeHTTP(w, r)
+		case AdminServiceRollProcedure:
+			adminServiceRollHandler.ServeHTTP(w, r)
 		case AdminServiceVerifyProcedure:
 			adminServiceVerifyHandler.ServeHTTP(w, r)
 		case AdminServiceRebuildProcedure:
@@ -159,6 +189,10 @@ type UnimplementedAdminServiceHandler struct{}
 
 func (UnimplementedAdminServiceHandler) Status(context.Context, *connect.Request[v1.StatusRequest]) (*connect.Response[v1.StatusResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bk.v1.AdminService.Status is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) Roll(context.Context, *connect.Request[v1.RollRequest], *connect.ServerStream[v1.RollResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("bk.v1.AdminService.Roll is not implemented"))
 }
 
 func (UnimplementedAdminServiceHandler) Verify(context.Context, *connect.Request[v1.VerifyRequest], *connect.ServerStream[v1.VerifyResponse]) error {

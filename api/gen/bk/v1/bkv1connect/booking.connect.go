@@ -36,6 +36,9 @@ const (
 	// BookingServiceBookEntryProcedure is the fully-qualified name of the BookingService's BookEntry
 	// RPC.
 	BookingServiceBookEntryProcedure = "/bk.v1.BookingService/BookEntry"
+	// BookingServiceBookEventProcedure is the fully-qualified name of the BookingService's BookEvent
+	// RPC.
+	BookingServiceBookEventProcedure = "/bk.v1.BookingService/BookEvent"
 	// BookingServiceBookTradeProcedure is the fully-qualified name of the BookingService's BookTrade
 	// RPC.
 	BookingServiceBookTradeProcedure = "/bk.v1.BookingService/BookTrade"
@@ -57,6 +60,8 @@ const (
 type BookingServiceClient interface {
 	// BookEntry books postings as they are given.
 	BookEntry(context.Context, *connect.Request[v1.BookEntryRequest]) (*connect.Response[v1.BookEntryResponse], error)
+	// BookEvent books an event of a kind that has no call of its own: cash, journals, foreign exchange, street settlement.
+	BookEvent(context.Context, *connect.Request[v1.BookEventRequest]) (*connect.Response[v1.BookEventResponse], error)
 	// BookTrade books a trade of one of the five types; the ledger makes the postings and works out the fees.
 	BookTrade(context.Context, *connect.Request[v1.BookTradeRequest]) (*connect.Response[v1.BookTradeResponse], error)
 	// BookBatch books up to 1000 commands in their order: all or none, or each on its own.
@@ -66,7 +71,7 @@ type BookingServiceClient interface {
 	// client wait. When the client has sent all, it closes its side, and the server ends the call once all is answered.
 	// HTTP/2 only.
 	BookStream(context.Context) *connect.BidiStreamForClient[v1.BookStreamRequest, v1.BookStreamResponse]
-	// CancelTrade undoes a trade.
+	// CancelTrade undoes a trade, settled or not.
 	CancelTrade(context.Context, *connect.Request[v1.CancelTradeRequest]) (*connect.Response[v1.CancelTradeResponse], error)
 	// CorrectTrade cancels a trade and books another in its place, both or neither. A cancelled trade is rejected.
 	CorrectTrade(context.Context, *connect.Request[v1.CorrectTradeRequest]) (*connect.Response[v1.CorrectTradeResponse], error)
@@ -87,6 +92,12 @@ func NewBookingServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			httpClient,
 			baseURL+BookingServiceBookEntryProcedure,
 			connect.WithSchema(bookingServiceMethods.ByName("BookEntry")),
+			connect.WithClientOptions(opts...),
+		),
+		bookEvent: connect.NewClient[v1.BookEventRequest, v1.BookEventResponse](
+			httpClient,
+			baseURL+BookingServiceBookEventProcedure,
+			connect.WithSchema(bookingServiceMethods.ByName("BookEvent")),
 			connect.WithClientOptions(opts...),
 		),
 		bookTrade: connect.NewClient[v1.BookTradeRequest, v1.BookTradeResponse](
@@ -125,6 +136,7 @@ func NewBookingServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 // bookingServiceClient implements BookingServiceClient.
 type bookingServiceClient struct {
 	bookEntry    *connect.Client[v1.BookEntryRequest, v1.BookEntryResponse]
+	bookEvent    *connect.Client[v1.BookEventRequest, v1.BookEventResponse]
 	bookTrade    *connect.Client[v1.BookTradeRequest, v1.BookTradeResponse]
 	bookBatch    *connect.Client[v1.BookBatchRequest, v1.BookBatchResponse]
 	bookStream   *connect.Client[v1.BookStreamRequest, v1.BookStreamResponse]
@@ -135,6 +147,11 @@ type bookingServiceClient struct {
 // BookEntry calls bk.v1.BookingService.BookEntry.
 func (c *bookingServiceClient) BookEntry(ctx context.Context, req *connect.Request[v1.BookEntryRequest]) (*connect.Response[v1.BookEntryResponse], error) {
 	return c.bookEntry.CallUnary(ctx, req)
+}
+
+// BookEvent calls bk.v1.BookingService.BookEvent.
+func (c *bookingServiceClient) BookEvent(ctx context.Context, req *connect.Request[v1.BookEventRequest]) (*connect.Response[v1.BookEventResponse], error) {
+	return c.bookEvent.CallUnary(ctx, req)
 }
 
 // BookTrade calls bk.v1.BookingService.BookTrade.
@@ -166,6 +183,8 @@ func (c *bookingServiceClient) CorrectTrade(ctx context.Context, req *connect.Re
 type BookingServiceHandler interface {
 	// BookEntry books postings as they are given.
 	BookEntry(context.Context, *connect.Request[v1.BookEntryRequest]) (*connect.Response[v1.BookEntryResponse], error)
+	// BookEvent books an event of a kind that has no call of its own: cash, journals, foreign exchange, street settlement.
+	BookEvent(context.Context, *connect.Request[v1.BookEventRequest]) (*connect.Response[v1.BookEventResponse], error)
 	// BookTrade books a trade of one of the five types; the ledger makes the postings and works out the fees.
 	BookTrade(context.Context, *connect.Request[v1.BookTradeRequest]) (*connect.Response[v1.BookTradeResponse], error)
 	// BookBatch books up to 1000 commands in their order: all or none, or each on its own.
@@ -175,7 +194,7 @@ type BookingServiceHandler interface {
 	// client wait. When the client has sent all, it closes its side, and the server ends the call once all is answered.
 	// HTTP/2 only.
 	BookStream(context.Context, *connect.BidiStream[v1.BookStreamRequest, v1.BookStreamResponse]) error
-	// CancelTrade undoes a trade.
+	// CancelTrade undoes a trade, settled or not.
 	CancelTrade(context.Context, *connect.Request[v1.CancelTradeRequest]) (*connect.Response[v1.CancelTradeResponse], error)
 	// CorrectTrade cancels a trade and books another in its place, both or neither. A cancelled trade is rejected.
 	CorrectTrade(context.Context, *connect.Request[v1.CorrectTradeRequest]) (*connect.Response[v1.CorrectTradeResponse], error)
@@ -192,6 +211,12 @@ func NewBookingServiceHandler(svc BookingServiceHandler, opts ...connect.Handler
 		BookingServiceBookEntryProcedure,
 		svc.BookEntry,
 		connect.WithSchema(bookingServiceMethods.ByName("BookEntry")),
+		connect.WithHandlerOptions(opts...),
+	)
+	bookingServiceBookEventHandler := connect.NewUnaryHandler(
+		BookingServiceBookEventProcedure,
+		svc.BookEvent,
+		connect.WithSchema(bookingServiceMethods.ByName("BookEvent")),
 		connect.WithHandlerOptions(opts...),
 	)
 	bookingServiceBookTradeHandler := connect.NewUnaryHandler(
@@ -228,6 +253,8 @@ func NewBookingServiceHandler(svc BookingServiceHandler, opts ...connect.Handler
 		switch r.URL.Path {
 		case BookingServiceBookEntryProcedure:
 			bookingServiceBookEntryHandler.ServeHTTP(w, r)
+		case BookingServiceBookEventProcedure:
+			bookingServiceBookEventHandler.ServeHTTP(w, r)
 		case BookingServiceBookTradeProcedure:
 			bookingServiceBookTradeHandler.ServeHTTP(w, r)
 		case BookingServiceBookBatchProcedure:
@@ -249,6 +276,10 @@ type UnimplementedBookingServiceHandler struct{}
 
 func (UnimplementedBookingServiceHandler) BookEntry(context.Context, *connect.Request[v1.BookEntryRequest]) (*connect.Response[v1.BookEntryResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bk.v1.BookingService.BookEntry is not implemented"))
+}
+
+func (UnimplementedBookingServiceHandler) BookEvent(context.Context, *connect.Request[v1.BookEventRequest]) (*connect.Response[v1.BookEventResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bk.v1.BookingService.BookEvent is not implemented"))
 }
 
 func (UnimplementedBookingServiceHandler) BookTrade(context.Context, *connect.Request[v1.BookTradeRequest]) (*connect.Response[v1.BookTradeResponse], error) {

@@ -37,12 +37,33 @@ const (
 	QueryServiceGetEntryProcedure = "/bk.v1.QueryService/GetEntry"
 	// QueryServiceGetTradeProcedure is the fully-qualified name of the QueryService's GetTrade RPC.
 	QueryServiceGetTradeProcedure = "/bk.v1.QueryService/GetTrade"
+	// QueryServiceListTradesProcedure is the fully-qualified name of the QueryService's ListTrades RPC.
+	QueryServiceListTradesProcedure = "/bk.v1.QueryService/ListTrades"
 	// QueryServiceListEntriesProcedure is the fully-qualified name of the QueryService's ListEntries
 	// RPC.
 	QueryServiceListEntriesProcedure = "/bk.v1.QueryService/ListEntries"
 	// QueryServiceListBalancesProcedure is the fully-qualified name of the QueryService's ListBalances
 	// RPC.
 	QueryServiceListBalancesProcedure = "/bk.v1.QueryService/ListBalances"
+	// QueryServiceListPositionsProcedure is the fully-qualified name of the QueryService's
+	// ListPositions RPC.
+	QueryServiceListPositionsProcedure = "/bk.v1.QueryService/ListPositions"
+	// QueryServiceListCashProcedure is the fully-qualified name of the QueryService's ListCash RPC.
+	QueryServiceListCashProcedure = "/bk.v1.QueryService/ListCash"
+	// QueryServiceGetStockRecordProcedure is the fully-qualified name of the QueryService's
+	// GetStockRecord RPC.
+	QueryServiceGetStockRecordProcedure = "/bk.v1.QueryService/GetStockRecord"
+	// QueryServiceListStockRecordsProcedure is the fully-qualified name of the QueryService's
+	// ListStockRecords RPC.
+	QueryServiceListStockRecordsProcedure = "/bk.v1.QueryService/ListStockRecords"
+	// QueryServiceListCutsProcedure is the fully-qualified name of the QueryService's ListCuts RPC.
+	QueryServiceListCutsProcedure = "/bk.v1.QueryService/ListCuts"
+	// QueryServiceListCutRowsProcedure is the fully-qualified name of the QueryService's ListCutRows
+	// RPC.
+	QueryServiceListCutRowsProcedure = "/bk.v1.QueryService/ListCutRows"
+	// QueryServiceGetBusinessDateProcedure is the fully-qualified name of the QueryService's
+	// GetBusinessDate RPC.
+	QueryServiceGetBusinessDateProcedure = "/bk.v1.QueryService/GetBusinessDate"
 	// QueryServiceTrialBalanceProcedure is the fully-qualified name of the QueryService's TrialBalance
 	// RPC.
 	QueryServiceTrialBalanceProcedure = "/bk.v1.QueryService/TrialBalance"
@@ -60,10 +81,26 @@ type QueryServiceClient interface {
 	GetEntry(context.Context, *connect.Request[v1.GetEntryRequest]) (*connect.Response[v1.GetEntryResponse], error)
 	// GetTrade finds a trade by id or key, with all entries about it: trade_not_found if there is none.
 	GetTrade(context.Context, *connect.Request[v1.GetTradeRequest]) (*connect.Response[v1.GetTradeResponse], error)
+	// ListTrades gives trades by id, each as it stands.
+	ListTrades(context.Context, *connect.Request[v1.ListTradesRequest]) (*connect.Response[v1.ListTradesResponse], error)
 	// ListEntries gives entries in journal order.
 	ListEntries(context.Context, *connect.Request[v1.ListEntriesRequest]) (*connect.Response[v1.ListEntriesResponse], error)
 	// ListBalances gives balances by account and instrument.
 	ListBalances(context.Context, *connect.Request[v1.ListBalancesRequest]) (*connect.Response[v1.ListBalancesResponse], error)
+	// ListPositions gives what accounts of customers and the firm have of securities, with cost and realised profit.
+	ListPositions(context.Context, *connect.Request[v1.ListPositionsRequest]) (*connect.Response[v1.ListPositionsResponse], error)
+	// ListCash gives what accounts of customers and the firm have of currencies, and what open trades bring and take by settlement date.
+	ListCash(context.Context, *connect.Request[v1.ListCashRequest]) (*connect.Response[v1.ListCashResponse], error)
+	// GetStockRecord gives everybody's part of one security: who has it, and where it is.
+	GetStockRecord(context.Context, *connect.Request[v1.GetStockRecordRequest]) (*connect.Response[v1.GetStockRecordResponse], error)
+	// ListStockRecords sums up the stock record of each security: owners against locations, always equal.
+	ListStockRecords(context.Context, *connect.Request[v1.ListStockRecordsRequest]) (*connect.Response[v1.ListStockRecordsResponse], error)
+	// ListCuts gives the frozen cuts of the days that have ended.
+	ListCuts(context.Context, *connect.Request[v1.ListCutsRequest]) (*connect.Response[v1.ListCutsResponse], error)
+	// ListCutRows gives the rows of a day's cut.
+	ListCutRows(context.Context, *connect.Request[v1.ListCutRowsRequest]) (*connect.Response[v1.ListCutRowsResponse], error)
+	// GetBusinessDate gives where the ledger stands between days.
+	GetBusinessDate(context.Context, *connect.Request[v1.GetBusinessDateRequest]) (*connect.Response[v1.GetBusinessDateResponse], error)
 	// TrialBalance sums up all balances of each instrument: they come to zero.
 	TrialBalance(context.Context, *connect.Request[v1.TrialBalanceRequest]) (*connect.Response[v1.TrialBalanceResponse], error)
 	// GetStatement gives an account's postings in journal order, with running balances.
@@ -95,6 +132,12 @@ func NewQueryServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(queryServiceMethods.ByName("GetTrade")),
 			connect.WithClientOptions(opts...),
 		),
+		listTrades: connect.NewClient[v1.ListTradesRequest, v1.ListTradesResponse](
+			httpClient,
+			baseURL+QueryServiceListTradesProcedure,
+			connect.WithSchema(queryServiceMethods.ByName("ListTrades")),
+			connect.WithClientOptions(opts...),
+		),
 		listEntries: connect.NewClient[v1.ListEntriesRequest, v1.ListEntriesResponse](
 			httpClient,
 			baseURL+QueryServiceListEntriesProcedure,
@@ -105,6 +148,48 @@ func NewQueryServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			httpClient,
 			baseURL+QueryServiceListBalancesProcedure,
 			connect.WithSchema(queryServiceMethods.ByName("ListBalances")),
+			connect.WithClientOptions(opts...),
+		),
+		listPositions: connect.NewClient[v1.ListPositionsRequest, v1.ListPositionsResponse](
+			httpClient,
+			baseURL+QueryServiceListPositionsProcedure,
+			connect.WithSchema(queryServiceMethods.ByName("ListPositions")),
+			connect.WithClientOptions(opts...),
+		),
+		listCash: connect.NewClient[v1.ListCashRequest, v1.ListCashResponse](
+			httpClient,
+			baseURL+QueryServiceListCashProcedure,
+			connect.WithSchema(queryServiceMethods.ByName("ListCash")),
+			connect.WithClientOptions(opts...),
+		),
+		getStockRecord: connect.NewClient[v1.GetStockRecordRequest, v1.GetStockRecordResponse](
+			httpClient,
+			baseURL+QueryServiceGetStockRecordProcedure,
+			connect.WithSchema(queryServiceMethods.ByName("GetStockRecord")),
+			connect.WithClientOptions(opts...),
+		),
+		listStockRecords: connect.NewClient[v1.ListStockRecordsRequest, v1.ListStockRecordsResponse](
+			httpClient,
+			baseURL+QueryServiceListStockRecordsProcedure,
+			connect.WithSchema(queryServiceMethods.ByName("ListStockRecords")),
+			connect.WithClientOptions(opts...),
+		),
+		listCuts: connect.NewClient[v1.ListCutsRequest, v1.ListCutsResponse](
+			httpClient,
+			baseURL+QueryServiceListCutsProcedure,
+			connect.WithSchema(queryServiceMethods.ByName("ListCuts")),
+			connect.WithClientOptions(opts...),
+		),
+		listCutRows: connect.NewClient[v1.ListCutRowsRequest, v1.ListCutRowsResponse](
+			httpClient,
+			baseURL+QueryServiceListCutRowsProcedure,
+			connect.WithSchema(queryServiceMethods.ByName("ListCutRows")),
+			connect.WithClientOptions(opts...),
+		),
+		getBusinessDate: connect.NewClient[v1.GetBusinessDateRequest, v1.GetBusinessDateResponse](
+			httpClient,
+			baseURL+QueryServiceGetBusinessDateProcedure,
+			connect.WithSchema(queryServiceMethods.ByName("GetBusinessDate")),
 			connect.WithClientOptions(opts...),
 		),
 		trialBalance: connect.NewClient[v1.TrialBalanceRequest, v1.TrialBalanceResponse](
@@ -130,13 +215,21 @@ func NewQueryServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 
 // queryServiceClient implements QueryServiceClient.
 type queryServiceClient struct {
-	getEntry     *connect.Client[v1.GetEntryRequest, v1.GetEntryResponse]
-	getTrade     *connect.Client[v1.GetTradeRequest, v1.GetTradeResponse]
-	listEntries  *connect.Client[v1.ListEntriesRequest, v1.ListEntriesResponse]
-	listBalances *connect.Client[v1.ListBalancesRequest, v1.ListBalancesResponse]
-	trialBalance *connect.Client[v1.TrialBalanceRequest, v1.TrialBalanceResponse]
-	getStatement *connect.Client[v1.GetStatementRequest, v1.GetStatementResponse]
-	watchJournal *connect.Client[v1.WatchJournalRequest, v1.WatchJournalResponse]
+	getEntry         *connect.Client[v1.GetEntryRequest, v1.GetEntryResponse]
+	getTrade         *connect.Client[v1.GetTradeRequest, v1.GetTradeResponse]
+	listTrades       *connect.Client[v1.ListTradesRequest, v1.ListTradesResponse]
+	listEntries      *connect.Client[v1.ListEntriesRequest, v1.ListEntriesResponse]
+	listBalances     *connect.Client[v1.ListBalancesRequest, v1.ListBalancesResponse]
+	listPositions    *connect.Client[v1.ListPositionsRequest, v1.ListPositionsResponse]
+	listCash         *connect.Client[v1.ListCashRequest, v1.ListCashResponse]
+	getStockRecord   *connect.Client[v1.GetStockRecordRequest, v1.GetStockRecordResponse]
+	listStockRecords *connect.Client[v1.ListStockRecordsRequest, v1.ListStockRecordsResponse]
+	listCuts         *connect.Client[v1.ListCutsRequest, v1.ListCutsResponse]
+	listCutRows      *connect.Client[v1.ListCutRowsRequest, v1.ListCutRowsResponse]
+	getBusinessDate  *connect.Client[v1.GetBusinessDateRequest, v1.GetBusinessDateResponse]
+	trialBalance     *connect.Client[v1.TrialBalanceRequest, v1.TrialBalanceResponse]
+	getStatement     *connect.Client[v1.GetStatementRequest, v1.GetStatementResponse]
+	watchJournal     *connect.Client[v1.WatchJournalRequest, v1.WatchJournalResponse]
 }
 
 // GetEntry calls bk.v1.QueryService.GetEntry.
@@ -149,6 +242,11 @@ func (c *queryServiceClient) GetTrade(ctx context.Context, req *connect.Request[
 	return c.getTrade.CallUnary(ctx, req)
 }
 
+// ListTrades calls bk.v1.QueryService.ListTrades.
+func (c *queryServiceClient) ListTrades(ctx context.Context, req *connect.Request[v1.ListTradesRequest]) (*connect.Response[v1.ListTradesResponse], error) {
+	return c.listTrades.CallUnary(ctx, req)
+}
+
 // ListEntries calls bk.v1.QueryService.ListEntries.
 func (c *queryServiceClient) ListEntries(ctx context.Context, req *connect.Request[v1.ListEntriesRequest]) (*connect.Response[v1.ListEntriesResponse], error) {
 	return c.listEntries.CallUnary(ctx, req)
@@ -157,6 +255,41 @@ func (c *queryServiceClient) ListEntries(ctx context.Context, req *connect.Reque
 // ListBalances calls bk.v1.QueryService.ListBalances.
 func (c *queryServiceClient) ListBalances(ctx context.Context, req *connect.Request[v1.ListBalancesRequest]) (*connect.Response[v1.ListBalancesResponse], error) {
 	return c.listBalances.CallUnary(ctx, req)
+}
+
+// ListPositions calls bk.v1.QueryService.ListPositions.
+func (c *queryServiceClient) ListPositions(ctx context.Context, req *connect.Request[v1.ListPositionsRequest]) (*connect.Response[v1.ListPositionsResponse], error) {
+	return c.listPositions.CallUnary(ctx, req)
+}
+
+// ListCash calls bk.v1.QueryService.ListCash.
+func (c *queryServiceClient) ListCash(ctx context.Context, req *connect.Request[v1.ListCashRequest]) (*connect.Response[v1.ListCashResponse], error) {
+	return c.listCash.CallUnary(ctx, req)
+}
+
+// GetStockRecord calls bk.v1.QueryService.GetStockRecord.
+func (c *queryServiceClient) GetStockRecord(ctx context.Context, req *connect.Request[v1.GetStockRecordRequest]) (*connect.Response[v1.GetStockRecordResponse], error) {
+	return c.getStockRecord.CallUnary(ctx, req)
+}
+
+// ListStockRecords calls bk.v1.QueryService.ListStockRecords.
+func (c *queryServiceClient) ListStockRecords(ctx context.Context, req *connect.Request[v1.ListStockRecordsRequest]) (*connect.Response[v1.ListStockRecordsResponse], error) {
+	return c.listStockRecords.CallUnary(ctx, req)
+}
+
+// ListCuts calls bk.v1.QueryService.ListCuts.
+func (c *queryServiceClient) ListCuts(ctx context.Context, req *connect.Request[v1.ListCutsRequest]) (*connect.Response[v1.ListCutsResponse], error) {
+	return c.listCuts.CallUnary(ctx, req)
+}
+
+// ListCutRows calls bk.v1.QueryService.ListCutRows.
+func (c *queryServiceClient) ListCutRows(ctx context.Context, req *connect.Request[v1.ListCutRowsRequest]) (*connect.Response[v1.ListCutRowsResponse], error) {
+	return c.listCutRows.CallUnary(ctx, req)
+}
+
+// GetBusinessDate calls bk.v1.QueryService.GetBusinessDate.
+func (c *queryServiceClient) GetBusinessDate(ctx context.Context, req *connect.Request[v1.GetBusinessDateRequest]) (*connect.Response[v1.GetBusinessDateResponse], error) {
+	return c.getBusinessDate.CallUnary(ctx, req)
 }
 
 // TrialBalance calls bk.v1.QueryService.TrialBalance.
@@ -180,10 +313,26 @@ type QueryServiceHandler interface {
 	GetEntry(context.Context, *connect.Request[v1.GetEntryRequest]) (*connect.Response[v1.GetEntryResponse], error)
 	// GetTrade finds a trade by id or key, with all entries about it: trade_not_found if there is none.
 	GetTrade(context.Context, *connect.Request[v1.GetTradeRequest]) (*connect.Response[v1.GetTradeResponse], error)
+	// ListTrades gives trades by id, each as it stands.
+	ListTrades(context.Context, *connect.Request[v1.ListTradesRequest]) (*connect.Response[v1.ListTradesResponse], error)
 	// ListEntries gives entries in journal order.
 	ListEntries(context.Context, *connect.Request[v1.ListEntriesRequest]) (*connect.Response[v1.ListEntriesResponse], error)
 	// ListBalances gives balances by account and instrument.
 	ListBalances(context.Context, *connect.Request[v1.ListBalancesRequest]) (*connect.Response[v1.ListBalancesResponse], error)
+	// ListPositions gives what accounts of customers and the firm have of securities, with cost and realised profit.
+	ListPositions(context.Context, *connect.Request[v1.ListPositionsRequest]) (*connect.Response[v1.ListPositionsResponse], error)
+	// ListCash gives what accounts of customers and the firm have of currencies, and what open trades bring and take by settlement date.
+	ListCash(context.Context, *connect.Request[v1.ListCashRequest]) (*connect.Response[v1.ListCashResponse], error)
+	// GetStockRecord gives everybody's part of one security: who has it, and where it is.
+	GetStockRecord(context.Context, *connect.Request[v1.GetStockRecordRequest]) (*connect.Response[v1.GetStockRecordResponse], error)
+	// ListStockRecords sums up the stock record of each security: owners against locations, always equal.
+	ListStockRecords(context.Context, *connect.Request[v1.ListStockRecordsRequest]) (*connect.Response[v1.ListStockRecordsResponse], error)
+	// ListCuts gives the frozen cuts of the days that have ended.
+	ListCuts(context.Context, *connect.Request[v1.ListCutsRequest]) (*connect.Response[v1.ListCutsResponse], error)
+	// ListCutRows gives the rows of a day's cut.
+	ListCutRows(context.Context, *connect.Request[v1.ListCutRowsRequest]) (*connect.Response[v1.ListCutRowsResponse], error)
+	// GetBusinessDate gives where the ledger stands between days.
+	GetBusinessDate(context.Context, *connect.Request[v1.GetBusinessDateRequest]) (*connect.Response[v1.GetBusinessDateResponse], error)
 	// TrialBalance sums up all balances of each instrument: they come to zero.
 	TrialBalance(context.Context, *connect.Request[v1.TrialBalanceRequest]) (*connect.Response[v1.TrialBalanceResponse], error)
 	// GetStatement gives an account's postings in journal order, with running balances.
@@ -211,6 +360,12 @@ func NewQueryServiceHandler(svc QueryServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(queryServiceMethods.ByName("GetTrade")),
 		connect.WithHandlerOptions(opts...),
 	)
+	queryServiceListTradesHandler := connect.NewUnaryHandler(
+		QueryServiceListTradesProcedure,
+		svc.ListTrades,
+		connect.WithSchema(queryServiceMethods.ByName("ListTrades")),
+		connect.WithHandlerOptions(opts...),
+	)
 	queryServiceListEntriesHandler := connect.NewUnaryHandler(
 		QueryServiceListEntriesProcedure,
 		svc.ListEntries,
@@ -221,6 +376,48 @@ func NewQueryServiceHandler(svc QueryServiceHandler, opts ...connect.HandlerOpti
 		QueryServiceListBalancesProcedure,
 		svc.ListBalances,
 		connect.WithSchema(queryServiceMethods.ByName("ListBalances")),
+		connect.WithHandlerOptions(opts...),
+	)
+	queryServiceListPositionsHandler := connect.NewUnaryHandler(
+		QueryServiceListPositionsProcedure,
+		svc.ListPositions,
+		connect.WithSchema(queryServiceMethods.ByName("ListPositions")),
+		connect.WithHandlerOptions(opts...),
+	)
+	queryServiceListCashHandler := connect.NewUnaryHandler(
+		QueryServiceListCashProcedure,
+		svc.ListCash,
+		connect.WithSchema(queryServiceMethods.ByName("ListCash")),
+		connect.WithHandlerOptions(opts...),
+	)
+	queryServiceGetStockRecordHandler := connect.NewUnaryHandler(
+		QueryServiceGetStockRecordProcedure,
+		svc.GetStockRecord,
+		connect.WithSchema(queryServiceMethods.ByName("GetStockRecord")),
+		connect.WithHandlerOptions(opts...),
+	)
+	queryServiceListStockRecordsHandler := connect.NewUnaryHandler(
+		QueryServiceListStockRecordsProcedure,
+		svc.ListStockRecords,
+		connect.WithSchema(queryServiceMethods.ByName("ListStockRecords")),
+		connect.WithHandlerOptions(opts...),
+	)
+	queryServiceListCutsHandler := connect.NewUnaryHandler(
+		QueryServiceListCutsProcedure,
+		svc.ListCuts,
+		connect.WithSchema(queryServiceMethods.ByName("ListCuts")),
+		connect.WithHandlerOptions(opts...),
+	)
+	queryServiceListCutRowsHandler := connect.NewUnaryHandler(
+		QueryServiceListCutRowsProcedure,
+		svc.ListCutRows,
+		connect.WithSchema(queryServiceMethods.ByName("ListCutRows")),
+		connect.WithHandlerOptions(opts...),
+	)
+	queryServiceGetBusinessDateHandler := connect.NewUnaryHandler(
+		QueryServiceGetBusinessDateProcedure,
+		svc.GetBusinessDate,
+		connect.WithSchema(queryServiceMethods.ByName("GetBusinessDate")),
 		connect.WithHandlerOptions(opts...),
 	)
 	queryServiceTrialBalanceHandler := connect.NewUnaryHandler(
@@ -247,10 +444,26 @@ func NewQueryServiceHandler(svc QueryServiceHandler, opts ...connect.HandlerOpti
 			queryServiceGetEntryHandler.ServeHTTP(w, r)
 		case QueryServiceGetTradeProcedure:
 			queryServiceGetTradeHandler.ServeHTTP(w, r)
+		case QueryServiceListTradesProcedure:
+			queryServiceListTradesHandler.ServeHTTP(w, r)
 		case QueryServiceListEntriesProcedure:
 			queryServiceListEntriesHandler.ServeHTTP(w, r)
 		case QueryServiceListBalancesProcedure:
 			queryServiceListBalancesHandler.ServeHTTP(w, r)
+		case QueryServiceListPositionsProcedure:
+			queryServiceListPositionsHandler.ServeHTTP(w, r)
+		case QueryServiceListCashProcedure:
+			queryServiceListCashHandler.ServeHTTP(w, r)
+		case QueryServiceGetStockRecordProcedure:
+			queryServiceGetStockRecordHandler.ServeHTTP(w, r)
+		case QueryServiceListStockRecordsProcedure:
+			queryServiceListStockRecordsHandler.ServeHTTP(w, r)
+		case QueryServiceListCutsProcedure:
+			queryServiceListCutsHandler.ServeHTTP(w, r)
+		case QueryServiceListCutRowsProcedure:
+			queryServiceListCutRowsHandler.ServeHTTP(w, r)
+		case QueryServiceGetBusinessDateProcedure:
+			queryServiceGetBusinessDateHandler.ServeHTTP(w, r)
 		case QueryServiceTrialBalanceProcedure:
 			queryServiceTrialBalanceHandler.ServeHTTP(w, r)
 		case QueryServiceGetStatementProcedure:
@@ -274,12 +487,44 @@ func (UnimplementedQueryServiceHandler) GetTrade(context.Context, *connect.Reque
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bk.v1.QueryService.GetTrade is not implemented"))
 }
 
+func (UnimplementedQueryServiceHandler) ListTrades(context.Context, *connect.Request[v1.ListTradesRequest]) (*connect.Response[v1.ListTradesResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bk.v1.QueryService.ListTrades is not implemented"))
+}
+
 func (UnimplementedQueryServiceHandler) ListEntries(context.Context, *connect.Request[v1.ListEntriesRequest]) (*connect.Response[v1.ListEntriesResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bk.v1.QueryService.ListEntries is not implemented"))
 }
 
 func (UnimplementedQueryServiceHandler) ListBalances(context.Context, *connect.Request[v1.ListBalancesRequest]) (*connect.Response[v1.ListBalancesResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bk.v1.QueryService.ListBalances is not implemented"))
+}
+
+func (UnimplementedQueryServiceHandler) ListPositions(context.Context, *connect.Request[v1.ListPositionsRequest]) (*connect.Response[v1.ListPositionsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bk.v1.QueryService.ListPositions is not implemented"))
+}
+
+func (UnimplementedQueryServiceHandler) ListCash(context.Context, *connect.Request[v1.ListCashRequest]) (*connect.Response[v1.ListCashResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bk.v1.QueryService.ListCash is not implemented"))
+}
+
+func (UnimplementedQueryServiceHandler) GetStockRecord(context.Context, *connect.Request[v1.GetStockRecordRequest]) (*connect.Response[v1.GetStockRecordResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bk.v1.QueryService.GetStockRecord is not implemented"))
+}
+
+func (UnimplementedQueryServiceHandler) ListStockRecords(context.Context, *connect.Request[v1.ListStockRecordsRequest]) (*connect.Response[v1.ListStockRecordsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bk.v1.QueryService.ListStockRecords is not implemented"))
+}
+
+func (UnimplementedQueryServiceHandler) ListCuts(context.Context, *connect.Request[v1.ListCutsRequest]) (*connect.Response[v1.ListCutsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bk.v1.QueryService.ListCuts is not implemented"))
+}
+
+func (UnimplementedQueryServiceHandler) ListCutRows(context.Context, *connect.Request[v1.ListCutRowsRequest]) (*connect.Response[v1.ListCutRowsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bk.v1.QueryService.ListCutRows is not implemented"))
+}
+
+func (UnimplementedQueryServiceHandler) GetBusinessDate(context.Context, *connect.Request[v1.GetBusinessDateRequest]) (*connect.Response[v1.GetBusinessDateResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("bk.v1.QueryService.GetBusinessDate is not implemented"))
 }
 
 func (UnimplementedQueryServiceHandler) TrialBalance(context.Context, *connect.Request[v1.TrialBalanceRequest]) (*connect.Response[v1.TrialBalanceResponse], error) {
