@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 ARGS   ?=
 ROUNDS ?= 50
+SEQUENCES ?= 10000
+API    ?= 200
 PKG    ?= ./...
 FUZZ   ?= 20s
 TOOLS  := .cache/bin
@@ -35,8 +37,12 @@ kafka-test: postgres $(TOOLS)/gotestsum ## the tests that talk to Kafka, on Apac
 		./migrations/kafkatest ./ledger/publisher
 
 .PHONY: crash-test
-crash-test: postgres build ## kill bk, Postgres and Kafka under load, ROUNDS times, and prove that nothing was lost or doubled
+crash-test: postgres build ## kill bk, Postgres and Kafka under load and in the middle of day rolls, ROUNDS times, and prove that nothing was lost or doubled
 	@go run ./bench/crash -rounds $(ROUNDS) $(ARGS)
+
+.PHONY: model-test
+model-test: postgres ## SEQUENCES (10000) random command sequences in memory and API (200) through the API, against the model of the books (ARGS="-seed N" for one)
+	@$(WITH_POSTGRES) go test -count=1 -v -timeout 60m ./projections/modeltest -args -sequences $(SEQUENCES) -api $(API) $(ARGS)
 
 .PHONY: bench
 bench: postgres build ## raw COPY, the engine, the API and single INSERTs, measured in one run

@@ -91,6 +91,8 @@ func (l *loop) check(ctx context.Context) (*verdict, error) {
 	v.checked("SIGTERM: the server drained and ended with exit code 0")
 
 	j := newJournalCheck(v, l.receipts())
+	j.days.told, j.days.reached = l.roller.days, ledger.Date(l.roller.date.Load())
+	defer func() { l.days = j.days }()
 	if err := j.run(ctx, l.world.postgres.DSN()); err != nil {
 		return v, err
 	}

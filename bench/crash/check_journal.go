@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,8 +16,8 @@ import (
 // shard is the one that the servers serve.
 const shard = 0
 
-// journalCheck goes through the rows of the journal in their order. It holds them against what the clients remember, and works out what
-// balances and stream must be.
+// journalCheck goes through the rows of the journal in their order. It holds them against what the clients and the roller remember, follows
+// every trade through its life and every day of the business date, and works out what balances, cuts and stream must be.
 type journalCheck struct {
 	*verdict
 	receipts map[string]receipt
@@ -25,14 +26,18 @@ type journalCheck struct {
 	hash     [32]byte
 	epoch    int64
 	bookedAt time.Time
-	before   *ledger.Entry
-	canceled map[ledger.ID]bool
 	customer map[int64]bool
 	found    int
-	made     int // entries that are no definitions
+	defined  int // entries that are definitions
+	keyless  int // entries without a key, of a command or of a roll
 	postings int
 	balances map[balanceKey]balance
 	stream   []expectedEvents // by sequence - 1
+
+	group  group
+	trades map[ledger.ID]*trade
+	days   days
+	count  struct{ canceled, corrected, correctedSettled, late int }
 }
 
 // expectedEvents are what the stream must hold of an entry: one event under each key.
@@ -43,16 +48,24 @@ type expectedEvents struct {
 	seen uint64 // a bit for each leg; no entry of the loop has more than 64
 }
 
-// eventKey is an account's number, or an instrument's where it defines one.
+// eventKey is an account's number, or an instrument's where it defines one, or that of all days.
 type eventKey struct {
-	id         int64
-	instrument bool
+	id   int64
+	what keyed
 }
+
+type keyed byte
+
+const (
+	byAccount keyed = iota
+	byInstrument
+	byDay
+)
 
 func newJournalCheck(v *verdict, receipts map[string]receipt) *journalCheck {
 	return &journalCheck{
 		verdict: v, receipts: receipts, hash: journal.ChainStart(shard),
-		canceled: map[ledger.ID]bool{}, customer: map[int64]bool{}, balances: map[balanceKey]balance{},
+		customer: map[int64]bool{}, balances: map[balanceKey]balance{}, trades: map[ledger.ID]*trade{}, days: newDays(),
 	}
 }
 
@@ -110,83 +123,76 @@ func (j *journalCheck) row(r *journal.Row) {
 	}
 	j.epoch, j.bookedAt = e.Epoch, e.BookedAt
 	j.entry(e)
-	j.before = e
 }
 
 func (j *journalCheck) entry(e *ledger.Entry) {
 	at := &j.stream[e.ID.Seq()-1]
-	at.key, at.hash = e.Key, e.Hash
+	at.key, at.hash, at.keys = e.Key, e.Hash, j.eventKeys(e)
+	j.place(e)
 	switch {
-	case e.Account != nil:
-		j.customer[e.Account.ID] = e.Account.Kind == ledger.KindCustomer
-		at.keys = []eventKey{{id: e.Account.ID}}
+	case e.Account != nil || e.Define != nil:
+		j.defined++
 		return
-	case e.Define != nil:
-		at.keys = []eventKey{{id: e.Define.ID, instrument: true}}
+	case e.Day != nil:
 		return
 	}
-	j.made++
 	j.postings += len(e.Postings)
 	sums := map[int64]ledger.Amount{}
 	for _, p := range e.Postings {
 		sums[p.Instrument] = sums[p.Instrument].Add(p.Quantity)
 		key := balanceKey{p.Account, p.Instrument}
-		b := j.balances[key]
-		if p.Bucket == ledger.Settled {
-			b.settled = b.settled.Add(p.Quantity)
-		} else {
-			b.unsettled = b.unsettled.Add(p.Quantity)
-		}
-		j.balances[key] = b
-		if leg := (eventKey{id: p.Account}); j.customer[p.Account] && !contains(at.keys, leg) {
-			at.keys = append(at.keys, leg)
-		}
+		j.balances[key] = j.balances[key].with(p)
+		j.days.post(e.EffectiveDate, p)
 	}
 	for instrument, sum := range sums {
 		if !sum.IsZero() {
 			j.breach("zero-sum: entry %d leaves %s of instrument %d", e.ID.Seq(), sum, instrument)
 		}
 	}
-	if len(at.keys) == 0 && len(e.Postings) > 0 {
-		at.keys = []eventKey{{id: e.Postings[0].Account}}
-	}
-	j.links(e)
-	j.remembered(e)
+	j.live(e)
 }
 
-func contains(keys []eventKey, key eventKey) bool {
-	for _, k := range keys {
-		if k == key {
-			return true
+// eventKeys gives what an entry must be published under: what it defines; the days; each customer that it posts to, or the first account if
+// there is none; and the parties of a trade that posts nothing.
+func (j *journalCheck) eventKeys(e *ledger.Entry) (keys []eventKey) {
+	switch {
+	case e.Account != nil:
+		j.customer[e.Account.ID] = e.Account.Kind == ledger.KindCustomer
+		return []eventKey{{id: e.Account.ID}}
+	case e.Define != nil:
+		return []eventKey{{id: e.Define.ID, what: byInstrument}}
+	case e.Day != nil:
+		return []eventKey{{what: byDay}}
+	case len(e.Postings) == 0 && e.Trade != nil:
+		keys = append(keys, eventKey{id: e.Trade.Account.ID})
+		if e.Trade.Target.ID != 0 {
+			keys = append(keys, eventKey{id: e.Trade.Target.ID})
+		}
+		return keys
+	}
+	for _, p := range e.Postings {
+		if key := (eventKey{id: p.Account}); j.customer[p.Account] && !slices.Contains(keys, key) {
+			keys = append(keys, key)
 		}
 	}
-	return false
+	if len(keys) == 0 && len(e.Postings) > 0 {
+		keys = []eventKey{{id: e.Postings[0].Account}}
+	}
+	return keys
 }
 
-// links checks that no trade is cancelled twice, and that a correction's two entries stand side by side.
-func (j *journalCheck) links(e *ledger.Entry) {
-	if e.Kind == ledger.KindCancel {
-		if j.canceled[e.Links.Trade] {
-			j.breach("entry %d cancels trade %d, which was cancelled before", e.ID.Seq(), e.Links.Trade)
-		}
-		j.canceled[e.Links.Trade] = true
+// with adds a posting.
+func (b balance) with(p ledger.Posting) balance {
+	if p.Bucket == ledger.Settled {
+		b.settled = b.settled.Add(p.Quantity)
+	} else {
+		b.unsettled = b.unsettled.Add(p.Quantity)
 	}
-	if e.Links.Corrects == 0 {
-		return
-	}
-	if b := j.before; b == nil || b.Kind != ledger.KindCancel || b.Links.ReplacedBy != e.ID || b.Links.Trade != e.Links.Corrects || b.Epoch != e.Epoch {
-		j.breach("entry %d corrects trade %d, and the entry before it isn't the cancel that belongs to it", e.ID.Seq(), e.Links.Corrects)
-	}
+	return b
 }
 
 // remembered holds an entry against the receipt of its key.
 func (j *journalCheck) remembered(e *ledger.Entry) {
-	if e.Key == "" {
-		if e.Kind != ledger.KindCancel || e.Links.ReplacedBy == 0 {
-			j.breach("entry %d, a %s, has no key", e.ID.Seq(), e.Kind)
-		}
-		return
-	}
 	r, ok := j.receipts[e.Key]
 	switch {
 	case !ok:
@@ -198,8 +204,6 @@ func (j *journalCheck) remembered(e *ledger.Entry) {
 		j.breach("key %s was acknowledged as entry %d booked at %d, and stands at %d, booked at %d", e.Key, r.entry.Seq(), r.bookedAt, e.ID.Seq(), e.BookedAt.UnixMicro())
 	case r.content != e.Content:
 		j.breach("key %s: entry %d has another content than what was sent", e.Key, e.ID.Seq())
-	case (r.entries == 2) != (e.Links.Corrects != 0):
-		j.breach("key %s: entry %d makes another number of entries than the %d of its command", e.Key, e.ID.Seq(), r.entries)
 	}
 	r.found = true
 	j.receipts[e.Key] = r
@@ -207,19 +211,20 @@ func (j *journalCheck) remembered(e *ledger.Entry) {
 }
 
 func (j *journalCheck) conclude() {
-	made := 0
 	for key, r := range j.receipts {
-		made += int(r.entries)
 		if !r.found {
 			j.breach("key %s was acknowledged as entry %d and is not in the journal", key, r.entry.Seq())
 		}
 	}
-	if made != j.made {
-		j.breach("the acknowledged commands make %d entries, the journal has %d", made, j.made)
+	if j.group.want != anything {
+		j.breach("the journal ends at %d, in the middle of what a command made: %s is missing", j.last, j.group.missing())
 	}
 	j.checked("journal: %d acknowledged keys, each there once, with the acknowledged id, time and content; none is there that wasn't acknowledged", j.found)
-	j.checked("journal: %d entries without a gap, in one hash chain over %d terms, %d of them definitions", j.last, j.epoch, int(j.last)-j.made)
-	j.checked("journal: zero-sum of %d postings; %d cancelled trades, none of them twice", j.postings, len(j.canceled))
+	j.checked("journal: %d entries without a gap, in one hash chain over %d terms; the %d without a key belong to a command or to a roll, or are one of %d definitions",
+		j.last, j.epoch, j.keyless, j.defined)
+	j.checked("journal: zero-sum of %d postings", j.postings)
+	j.concludeTrades()
+	j.concludeDays()
 }
 
 // compareBalances holds what the API gave against the sums of the journal's postings.

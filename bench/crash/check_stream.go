@@ -132,8 +132,11 @@ func (s *streamCheck) record(r *kgo.Record) {
 
 // String is the key of the Kafka record.
 func (k eventKey) String() string {
-	if k.instrument {
+	switch k.what {
+	case byInstrument:
 		return "instrument/" + strconv.FormatInt(k.id, 10)
+	case byDay:
+		return "day"
 	}
 	return strconv.FormatInt(k.id, 10)
 }

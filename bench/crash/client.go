@@ -9,8 +9,7 @@ import (
 	"time"
 
 	bkclient "github.com/bkledger/bk/api/client"
-	"github.com/bkledger/bk/api/wire"
-	"github.com/bkledger/bk/bench/tradingday"
+	"github.com/bkledger/bk/ledger"
 )
 
 const (
@@ -19,12 +18,13 @@ const (
 	pace         = 4 * time.Millisecond  // for a command of a client, outside of rushes: on two cores the restarts need their part
 	longestThink = 200 * time.Millisecond
 	repeatChunk  = 20 // acknowledged commands that are sent again, at most, beside a chunk
+	streetChunk  = 10 // trades whose street side is settled, at most, beside a chunk
 	customers    = 300
 	endlessDay   = 100_000_000 // trades; no run books that many
 )
 
 // trader is a client of the ledger: it books its own trading day chunk by chunk, in all the ways that the API has, sends every command
-// with the same key until it is acknowledged, and now and then one again that was acknowledged before.
+// with the same key until it is acknowledged, and now and then one again that was acknowledged before, or the street side of a trade.
 type trader struct {
 	name   string
 	rng    *rand.Rand
@@ -37,13 +37,13 @@ type trader struct {
 	alive  atomic.Int64       // when the latest try that booked something began, in nanoseconds since 1970
 }
 
-func newTrader(n int, seed uint64, addresses []string, t *tally, rush *atomic.Bool) (*trader, error) {
+func newTrader(n int, seed uint64, addresses []string, t *tally, rush *atomic.Bool, today func() ledger.Date) (*trader, error) {
 	rng := rand.New(rand.NewPCG(seed, uint64(n)))
-	day, err := tradingday.New(tradingday.Config{Seed: seed%1_000_000*1000 + uint64(n) + 1, Trades: endlessDay, Customers: customers, Source: fmt.Sprintf("crash-%d", n)})
+	day, err := tradingDay(n, seed, rng, today)
 	if err != nil {
 		return nil, err
 	}
-	next, ends := iter.Pull(orders(day))
+	next, ends := iter.Pull(day)
 	tr := &trader{name: fmt.Sprintf("client %d", n), rng: rng, memory: newMemory(rng, t), ends: ends, rush: rush}
 	tr.next = func() *order { o, _ := next(); return o }
 	for _, address := range addresses {
@@ -54,28 +54,6 @@ func newTrader(n int, seed uint64, addresses []string, t *tally, rush *atomic.Bo
 		tr.to = append(tr.to, c)
 	}
 	return tr, nil
-}
-
-// orders gives a day's commands as orders.
-func orders(day *tradingday.Day) iter.Seq[*order] {
-	return func(yield func(*order) bool) {
-		for c := range day.Commands() {
-			o := &order{key: c.Key, message: tradingday.Message(c), entries: 1}
-			if c.Target != nil {
-				o.target = c.Target.Key
-			}
-			if c.Replaces != nil {
-				o.target, o.entries = c.Replaces.Key, 2
-			}
-			// As the server will read it.
-			if command, _, rej := wire.Command(o.message); rej == nil && command.Normalize() == nil {
-				o.content = command.Hash()
-			}
-			if !yield(o) {
-				return
-			}
-		}
-	}
 }
 
 // run books until stop is closed and the chunk at hand is acknowledged. An error is a breach, or that ctx has ended.
@@ -101,6 +79,11 @@ func (t *trader) run(ctx context.Context, stop <-chan struct{}) error {
 				return fmt.Errorf("%s: %w", t.name, err)
 			}
 		}
+		if len(t.memory.sample) > 0 && t.rng.IntN(4) == 0 {
+			if err := t.settleStreet(ctx); err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+		}
 		if !t.rush.Load() {
 			if err := pause(ctx, min(time.Duration(len(chunk))*pace, longestThink)); err != nil {
 				return err
@@ -118,6 +101,20 @@ func (t *trader) repeat(ctx context.Context) error {
 	return t.book(ctx, ways[t.rng.IntN(len(ways))], again)
 }
 
+// settleStreet settles the street side of some trades. What may be refused goes in no atomic batch: it would take the others with it.
+func (t *trader) settleStreet(ctx context.Context) error {
+	var orders []*order
+	for range 1 + t.rng.IntN(streetChunk) {
+		if o := t.memory.sample[t.rng.IntN(len(t.memory.sample))]; o.trade {
+			orders = append(orders, streetOrder(o))
+		}
+	}
+	if len(orders) == 0 {
+		return nil
+	}
+	return t.book(ctx, partly[t.rng.IntN(len(partly))], orders)
+}
+
 // repeatAll sends the whole sample again.
 func (t *trader) repeatAll(ctx context.Context) error {
 	for rest := t.memory.sample; len(rest) > 0; {
@@ -130,7 +127,7 @@ func (t *trader) repeatAll(ctx context.Context) error {
 	return nil
 }
 
-// book sends orders until all are answered with a receipt.
+// book sends orders until all are answered for good.
 func (t *trader) book(ctx context.Context, w way, open []*order) error {
 	for {
 		for _, o := range open {
@@ -176,8 +173,12 @@ func (t *trader) take(open []*order, outcomes []outcome) (again []*order, elsewh
 			}
 			continue
 		case out.reason != "":
-			if err := t.memory.refused(o, out.reason, out.message); err != nil {
+			final, err := t.memory.refused(o, out.reason, out.message)
+			if err != nil {
 				return nil, false, err
+			}
+			if final {
+				continue
 			}
 			elsewhere = elsewhere || out.reason == "not_leader" || out.reason == "unavailable"
 		default:

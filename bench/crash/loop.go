@@ -16,6 +16,7 @@ import (
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/api/wire"
 	"github.com/bkledger/bk/bench/tradingday"
+	"github.com/bkledger/bk/ledger"
 )
 
 const (
@@ -25,6 +26,7 @@ const (
 	longestGap   = 3 * time.Second        // in which the broker is gone
 	longestDrop  = time.Second            // in which Postgres is gone
 	muteTime     = 50 * time.Millisecond  // in which Postgres' answers are lost
+	longestAim   = 5 * time.Second        // in which a roll is waited for
 	longestStart = 400 * time.Millisecond // after which a starting server is killed again
 )
 
@@ -32,17 +34,20 @@ const (
 type loop struct {
 	world   *world
 	traders []*trader
+	roller  *roller
 	tally   *tally
 	rush    atomic.Bool
 	rng     *rand.Rand
 	out     io.Writer
+	hits    int  // faults while a roll was under way
+	days    days // as the check found them in the journal
 	worst   struct {
 		booking, rest time.Duration
 		round         int
 	}
 }
 
-// run books through all rounds, and then until every command is acknowledged. The ledger is at rest after it.
+// run books and rolls through all rounds, and then until every command is acknowledged. The ledger is at rest after it, a day further.
 func (l *loop) run(ctx context.Context, deck []fault) error {
 	if err := l.define(ctx); err != nil {
 		return fmt.Errorf("define accounts and instruments: %w", err)
@@ -61,6 +66,11 @@ func (l *loop) run(ctx context.Context, deck []fault) error {
 			}
 		})
 	}
+	running.Go(func() {
+		if err := l.roller.run(ctx, stop); err != nil {
+			cancel(err)
+		}
+	})
 	for i, f := range deck {
 		if err := l.round(ctx, i+1, f); err != nil {
 			return l.cause(ctx, fmt.Errorf("round %d, %s: %w", i+1, f.what, err))
@@ -72,10 +82,19 @@ func (l *loop) run(ctx context.Context, deck []fault) error {
 	select {
 	case <-drained:
 	case <-time.After(patience):
-		cancel(fmt.Errorf("the clients' last commands were not acknowledged within %s", patience))
+		cancel(fmt.Errorf("the clients' last commands, or the last roll, were not acknowledged within %s", patience))
 		<-drained
 	}
-	return l.cause(ctx, nil)
+	if err := l.cause(ctx, nil); err != nil {
+		return err
+	}
+	// What was booked last comes to be due, too.
+	last, done := context.WithTimeout(ctx, patience)
+	defer done()
+	if err := l.roller.roll(last); err != nil {
+		return fmt.Errorf("the last roll: %w", err)
+	}
+	return nil
 }
 
 // cause prefers what ended a client to what came of it.
@@ -102,7 +121,7 @@ func (l *loop) define(ctx context.Context) error {
 		accounts.Accounts = append(accounts.Accounts, wire.Account(a))
 	}
 	instruments := &bkv1.CreateInstrumentsRequest{Source: "crash"}
-	for _, in := range day.Instruments() {
+	for _, in := range append(day.Instruments(), ledger.Currency("EUR")) {
 		instruments.Instruments = append(instruments.Instruments, wire.Instrument(in))
 	}
 	directory := l.world.servers[0].client.Directory
@@ -139,9 +158,18 @@ func (l *loop) round(ctx context.Context, n int, f fault) error {
 	if err := pause(ctx, shortestRush+time.Duration(l.rng.Int64N(int64(longestRush-shortestRush)))); err != nil {
 		return err
 	}
+	if err := l.aim(ctx); err != nil {
+		return err
+	}
+	rolling := l.roller.underWay.Load()
 	restore, err := l.strike(ctx, f)
 	if err != nil {
 		return err
+	}
+	hit := ""
+	if rolling {
+		l.hits++
+		hit = ", in a roll"
 	}
 	struck := time.Now()
 	restored := make(chan error, 1)
@@ -166,9 +194,24 @@ func (l *loop) round(ctx context.Context, n int, f fault) error {
 	if rest > l.worst.rest {
 		l.worst.booking, l.worst.rest, l.worst.round = booking, rest, n
 	}
-	fmt.Fprintf(l.out, "%3d  %-42s %9d entries %8d retries   back after %5.2f s, booking %5.2f s, all caught up %5.2f s\n",
-		n, f.what, l.tally.entries.Load(), l.tally.retries.Load(), back.Seconds(), booking.Seconds(), rest.Seconds())
+	fmt.Fprintf(l.out, "%3d  %-52s %9d entries, up to %s %8d retries   back after %5.2f s, booking %5.2f s, all caught up %5.2f s\n",
+		n, f.what+hit, l.tally.head.Load(), l.roller.date.today(), l.tally.retries.Load(), back.Seconds(), booking.Seconds(), rest.Seconds())
 	return nil
+}
+
+// aim waits, before about every other fault, until a roll is under way, and then for a part of the time that the last one took.
+func (l *loop) aim(ctx context.Context) error {
+	aimed, part := l.rng.IntN(2) == 0, l.rng.Float64()
+	if !aimed {
+		return nil
+	}
+	l.roller.hurry()
+	for began := time.Now(); !l.roller.underWay.Load() && time.Since(began) < longestAim; {
+		if err := pause(ctx, time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return pause(ctx, time.Duration(part*float64(l.roller.took.Load())))
 }
 
 // strike kills what the fault says, and gives what brings it back.

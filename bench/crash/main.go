@@ -96,9 +96,16 @@ func (o options) run(ctx context.Context, out io.Writer) (err error) {
 		for _, t := range l.traders {
 			t.close()
 		}
+		if l.roller != nil {
+			l.roller.close()
+		}
 	}()
+	addresses, date := []string{w.servers[0].url(), w.servers[1].url()}, &businessDate{}
+	if l.roller, err = newRoller(o.seed, addresses, l.tally, date); err != nil {
+		return err
+	}
 	for n := range o.clients {
-		t, err := newTrader(n, o.seed, []string{w.servers[0].url(), w.servers[1].url()}, l.tally, &l.rush)
+		t, err := newTrader(n, o.seed, addresses, l.tally, &l.rush, date.today)
 		if err != nil {
 			return err
 		}
@@ -134,7 +141,16 @@ func (l *loop) summary(deck []fault, took time.Duration) {
 		}
 	}
 	t := l.tally
-	fmt.Fprintf(l.out, "  %9d commands acknowledged, which made %d entries\n", t.acknowledged.Load(), t.entries.Load())
+	fmt.Fprintf(l.out, "  %9d commands acknowledged; up to entry %d with what the rolls made\n", t.acknowledged.Load(), t.head.Load())
+	fmt.Fprintf(l.out, "  %9d street settlements refused, of trades that were not yet or no more to be settled\n", t.refused.Load())
+	r := l.roller
+	fmt.Fprintf(l.out, "  %9d rolls, up to %s; %d callers went away in the middle, %d asked once more for a day that was reached, %d calls in all\n",
+		r.rolls, r.date.today(), r.cutOff, r.again, r.calls)
+	if d := &l.days; d.count > 0 {
+		fmt.Fprintf(l.out, "  %9d days, on which %d trades opened and %d settled\n", d.count, d.opens, d.settlements)
+	}
+	fmt.Fprintf(l.out, "  %9d faults hit a roll; %d rolls were begun in one term and ended in another, the largest with %d trades to open and settle\n",
+		l.hits, l.days.resumed, l.days.resumedMost)
 	fmt.Fprintf(l.out, "  %9d retries; %d commands had been booked although their answer was lost, and were recognised\n", t.retries.Load(), t.resolved.Load())
 	fmt.Fprintf(l.out, "  %9d repeats of acknowledged commands, each answered with its first entry\n", t.repeats.Load())
 	fmt.Fprintf(l.out, "  %9.2f s was the longest time without any acknowledgement\n", time.Duration(t.outage.Load()).Seconds())

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,7 +17,8 @@ type order struct {
 	key, target string // the idempotency key, and that of the trade which must be there before; "" for none
 	message     *bkv1.Command
 	content     ledger.Content // what the journal must hold as the hash of its content
-	entries     int            // how many entries it makes: 2 for a correction
+	trade       bool           // it books a trade
+	street      bool           // it settles a trade's street side, which that trade may not allow
 
 	tries  int
 	unsure bool // it may have been booked without an answer that says so
@@ -27,14 +29,15 @@ type receipt struct {
 	entry    ledger.ID
 	bookedAt int64 // microseconds since 1970
 	content  ledger.Content
-	entries  uint8
-	found    bool // in the journal; set by the check
+	upTo     uint64 // the sequence of the last entry that came of the command
+	repeat   bool   // the first answer was lost: the last entry is at upTo or before
+	found    bool   // in the journal; set by the check
 }
 
 // tally counts what happened to all clients together.
 type tally struct {
 	acknowledged atomic.Int64  // commands
-	entries      atomic.Int64  // that they made
+	refused      atomic.Int64  // street settlements that their trade did not allow
 	retries      atomic.Int64  // commands sent again because there was no receipt yet
 	repeats      atomic.Int64  // acknowledged commands sent again, and answered with their first receipt
 	resolved     atomic.Int64  // commands whose first answer was lost: they were booked, a retry said so
@@ -47,9 +50,8 @@ type tally struct {
 // begin starts the clock of outages.
 func (t *tally) begin(now time.Time) { t.last.Store(now.UnixNano()) }
 
-func (t *tally) acknowledge(o *order, seq uint64, now time.Time) {
+func (t *tally) acknowledge(seq uint64, now time.Time) {
 	t.acknowledged.Add(1)
-	t.entries.Add(int64(o.entries))
 	raise(&t.head, seq)
 	raise(&t.outage, now.UnixNano()-t.last.Swap(now.UnixNano()))
 }
@@ -94,13 +96,22 @@ func (m *memory) sending(o *order) {
 
 // answered takes in a receipt. An error is a breach.
 func (m *memory) answered(o *order, r *bkv1.Receipt) error {
-	got := receipt{entry: ledger.ID(r.GetEntryId()), bookedAt: r.GetBookedAt().AsTime().UnixMicro(), content: o.content, entries: uint8(o.entries)}
+	upTo, err := ledger.ParseToken(r.GetToken())
+	got := receipt{
+		entry: ledger.ID(r.GetEntryId()), bookedAt: r.GetBookedAt().AsTime().UnixMicro(), content: o.content, upTo: upTo.Seq, repeat: r.GetRepeat(),
+	}
+	if err != nil || got.upTo < got.entry.Seq() {
+		return fmt.Errorf("key %s was acknowledged as entry %d with the token %q, which is before it", o.key, got.entry, r.GetToken())
+	}
 	if first, known := m.receipts[o.key]; known {
 		if got.entry != first.entry || got.bookedAt != first.bookedAt {
 			return fmt.Errorf("key %s was acknowledged as entry %d booked at %d, and again as entry %d booked at %d", o.key, first.entry, first.bookedAt, got.entry, got.bookedAt)
 		}
 		if !r.Repeat {
 			return fmt.Errorf("key %s was acknowledged as entry %d, and again with the same id as if it were new", o.key, first.entry)
+		}
+		if !first.repeat && got.upTo < first.upTo {
+			return fmt.Errorf("key %s was acknowledged with the token %d, and again with %d", o.key, first.upTo, got.upTo)
 		}
 		m.tally.repeats.Add(1)
 		return nil
@@ -114,7 +125,7 @@ func (m *memory) answered(o *order, r *bkv1.Receipt) error {
 		m.tally.resolved.Add(1)
 	}
 	m.receipts[o.key] = got
-	m.tally.acknowledge(o, got.entry.Seq(), time.Now())
+	m.tally.acknowledge(got.upTo, time.Now())
 	m.keep(o)
 	return nil
 }
@@ -129,12 +140,16 @@ func (m *memory) keep(o *order) {
 	}
 }
 
-// refused takes in an error of the server for one order. An error is a breach: all orders are good, so the only right refusals are those
-// that ask to come again.
-func (m *memory) refused(o *order, reason, message string) error {
+// refused takes in an error of the server for one order, and gives whether it is over with it. An error is a breach: all orders are good, so
+// the only right refusals are those that ask to come again, and those of a street settlement whose trade is not yet or no more to be settled. But no
+// such order was booked before, as a key that is known is answered with its receipt: the journal must not have it.
+func (m *memory) refused(o *order, reason, message string) (final bool, err error) {
 	switch {
 	case reason == client.ReasonTradeNotFound && o.target != "" && !m.acknowledged(o.target):
-		return nil // it goes with its trade, which was not booked this time
+		return false, nil // it goes with its trade, which was not booked this time
+	case o.street && !m.acknowledged(o.key) && slices.Contains(streetReasons, ledger.Reason(reason)):
+		m.tally.refused.Add(1)
+		return true, nil
 	case !client.RetryableReason(reason):
 		if o.target != "" && m.acknowledged(o.target) {
 			message += fmt.Sprintf("; its trade %s was acknowledged as entry %d", o.target, m.receipts[o.target].entry)
@@ -143,13 +158,16 @@ func (m *memory) refused(o *order, reason, message string) error {
 		if first, ok := m.receipts[o.key]; ok {
 			known = fmt.Sprintf("acknowledged as entry %d before", first.entry)
 		}
-		return fmt.Errorf("key %s, %s, was refused (%s): %s", o.key, known, reason, message)
+		return false, fmt.Errorf("key %s, %s, was refused (%s): %s", o.key, known, reason, message)
 	}
 	if !nothingBooked(reason) {
 		o.unsure = true
 	}
-	return nil
+	return false, nil
 }
+
+// streetReasons are why a street settlement may be refused.
+var streetReasons = []ledger.Reason{ledger.ReasonTradeNotOpen, ledger.ReasonTradeSettled, ledger.ReasonTradeCanceled}
 
 // lost notes that an order's try ended without an answer.
 func (m *memory) lost(o *order) { o.unsure = true }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -14,7 +15,16 @@ import (
 func remember() *memory { return newMemory(rand.New(rand.NewPCG(1, 1)), &tally{}) }
 
 func said(entry, micro int64, repeat bool) *bkv1.Receipt {
-	return &bkv1.Receipt{EntryId: entry, BookedAt: timestamppb.New(time.UnixMicro(micro)), Repeat: repeat}
+	return &bkv1.Receipt{EntryId: entry, Token: fmt.Sprintf("0:%d", entry+1), BookedAt: timestamppb.New(time.UnixMicro(micro)), Repeat: repeat}
+}
+
+// refuse gives a memory a refusal that is not for good.
+func refuse(m *memory, o *order, reason string) error {
+	final, err := m.refused(o, reason, "for a reason")
+	if final {
+		return fmt.Errorf("%s is taken for final", reason)
+	}
+	return err
 }
 
 // wantBreach checks that an answer was taken for a breach, and said why.
@@ -33,14 +43,15 @@ func wantBreach(t *testing.T, err error, words ...string) {
 func TestMemoryTakesGoodAnswers(t *testing.T) {
 	t.Parallel()
 	m := remember()
-	o := &order{key: "1/a", entries: 2}
+	o := &order{key: "1/a", trade: true}
+	refused := func(reason string) func() error { return func() error { return refuse(m, o, reason) } }
 	steps := []func() error{
-		func() error { return m.refused(o, "not_leader", "") },
-		func() error { return m.refused(o, "overloaded", "") },
+		refused("not_leader"),
+		refused("overloaded"),
 		func() error { m.lost(o); return nil },
-		func() error { return m.refused(o, "unavailable", "") },
+		refused("unavailable"),
 		func() error { return m.answered(o, said(7, 100, true)) }, // the lost one was booked
-		func() error { return m.refused(o, "not_leader", "") },
+		refused("not_leader"),
 		func() error { return m.answered(o, said(7, 100, true)) },
 	}
 	for i, step := range steps {
@@ -50,7 +61,7 @@ func TestMemoryTakesGoodAnswers(t *testing.T) {
 		}
 	}
 	c := m.tally
-	if c.acknowledged.Load() != 1 || c.entries.Load() != 2 || c.retries.Load() != 4 || c.repeats.Load() != 1 || c.resolved.Load() != 1 || c.head.Load() != 7 {
+	if c.acknowledged.Load() != 1 || c.retries.Load() != 4 || c.repeats.Load() != 1 || c.resolved.Load() != 1 || c.head.Load() != 8 {
 		t.Errorf("the tally says %+v", c)
 	}
 	if len(m.sample) != 1 {
@@ -61,7 +72,7 @@ func TestMemoryTakesGoodAnswers(t *testing.T) {
 func TestMemoryFindsContradictions(t *testing.T) {
 	t.Parallel()
 	known := func() (*memory, *order) {
-		m, o := remember(), &order{key: "1/a", entries: 1}
+		m, o := remember(), &order{key: "1/a"}
 		if err := m.answered(o, said(7, 100, false)); err != nil {
 			t.Fatal(err)
 		}
@@ -74,31 +85,56 @@ func TestMemoryFindsContradictions(t *testing.T) {
 	m, o = known()
 	wantBreach(t, m.answered(o, said(7, 100, false)), "1/a", "as if it were new")
 	m, o = known()
-	wantBreach(t, m.refused(o, "key_conflict", "other content"), "1/a", "acknowledged as entry 7", "key_conflict")
+	wantBreach(t, refuse(m, o, "key_conflict"), "1/a", "acknowledged as entry 7", "key_conflict")
 	m, _ = known()
-	wantBreach(t, m.refused(&order{key: "1/c", target: "1/a"}, "trade_not_found", "no such trade"), "1/c", "trade 1/a was acknowledged as entry 7")
+	wantBreach(t, refuse(m, &order{key: "1/c", target: "1/a"}, "trade_not_found"), "1/c", "trade 1/a was acknowledged as entry 7")
+
+	m, o = known()
+	wantBreach(t, m.answered(o, &bkv1.Receipt{EntryId: 7, Token: "0:7", BookedAt: said(7, 100, true).BookedAt, Repeat: true}), "1/a", "the token 8, and again with 7")
+	wantBreach(t, remember().answered(o, &bkv1.Receipt{EntryId: 7, Token: "0:6"}), "1/a", "which is before it")
 
 	m, o = remember(), &order{key: "1/b"}
-	if err := m.refused(o, "not_leader", ""); err != nil {
+	if err := refuse(m, o, "not_leader"); err != nil {
 		t.Fatal(err)
 	}
 	wantBreach(t, m.answered(o, said(9, 100, true)), "1/b", "nothing was booked")
 	wantBreach(t, remember().answered(&order{key: "1/b"}, &bkv1.Receipt{}), "1/b", "without an entry id")
-	wantBreach(t, remember().refused(&order{key: "1/b"}, "internal", "a fault"), "1/b", "never acknowledged", "internal")
+	wantBreach(t, refuse(remember(), &order{key: "1/b"}, "internal"), "1/b", "never acknowledged", "internal")
 }
 
 func TestMemoryWaitsForTheTrade(t *testing.T) {
 	t.Parallel()
 	m := remember()
-	if err := m.refused(&order{key: "1/c", target: "1/a"}, "trade_not_found", ""); err != nil {
+	if err := refuse(m, &order{key: "1/c", target: "1/a"}, "trade_not_found"); err != nil {
 		t.Errorf("a cancel whose trade isn't acknowledged: %v", err)
 	}
 	for reason, unsure := range map[string]bool{"outcome_unknown": true, "deadline_exceeded": true, "canceled": true, "not_leader": false, "overloaded": false, "unavailable": false} {
 		o := &order{key: "1/d"}
-		if err := m.refused(o, reason, ""); err != nil || o.unsure != unsure {
+		if err := refuse(m, o, reason); err != nil || o.unsure != unsure {
 			t.Errorf("%s: %v, unsure %v; want %v", reason, err, o.unsure, unsure)
 		}
 	}
+}
+
+func TestMemoryTakesRefusalsOfTheStreetSide(t *testing.T) {
+	t.Parallel()
+	m := remember()
+	trade := &order{key: "1/a", trade: true}
+	if err := m.answered(trade, said(7, 100, false)); err != nil {
+		t.Fatal(err)
+	}
+	o := streetOrder(trade)
+	for _, reason := range []string{"trade_not_open", "trade_settled", "trade_already_canceled"} {
+		if final, err := m.refused(o, reason, ""); !final || err != nil {
+			t.Errorf("%s: final %v, %v", reason, final, err)
+		}
+		wantBreach(t, refuse(m, trade, reason), "1/a", reason)
+	}
+	wantBreach(t, refuse(m, o, "trade_not_found"), o.key, "trade 1/a was acknowledged as entry 7")
+	if err := m.answered(o, said(9, 101, false)); err != nil || m.tally.refused.Load() != 3 {
+		t.Errorf("%d refusals, then a receipt: %v", m.tally.refused.Load(), err)
+	}
+	wantBreach(t, refuse(m, o, "trade_settled"), o.key, "acknowledged as entry 9 before")
 }
 
 func TestWholeOrNot(t *testing.T) {

@@ -38,7 +38,8 @@ var (
 	}}
 	streamed = way{most: 150, send: bookStream}
 
-	ways = []way{single, each, atomically, streamed}
+	ways   = []way{single, each, atomically, streamed}
+	partly = []way{single, each, streamed} // that may refuse a part
 )
 
 // failed is the outcome of a call that failed.
@@ -92,7 +93,7 @@ func bookSingly(ctx context.Context, c bkv1connect.BookingServiceClient, open []
 func bookOne(ctx context.Context, c bkv1connect.BookingServiceClient, m *bkv1.Command) (*bkv1.Receipt, error) {
 	switch what := m.Command.(type) {
 	case *bkv1.Command_Trade:
-		res, err := c.BookTrade(ctx, connect.NewRequest(&bkv1.BookTradeRequest{Key: m.Key, Source: m.Source, TradeDate: m.TradeDate, Trade: what.Trade}))
+		res, err := c.BookTrade(ctx, connect.NewRequest(&bkv1.BookTradeRequest{Key: m.Key, Source: m.Source, TradeDate: m.TradeDate, SettleDate: m.SettleDate, Trade: what.Trade}))
 		if err != nil {
 			return nil, err
 		}
@@ -105,8 +106,14 @@ func bookOne(ctx context.Context, c bkv1connect.BookingServiceClient, m *bkv1.Co
 		return res.Msg.Receipt, nil
 	case *bkv1.Command_Correct:
 		res, err := c.CorrectTrade(ctx, connect.NewRequest(&bkv1.CorrectTradeRequest{
-			Key: m.Key, Source: m.Source, TradeDate: m.TradeDate, Target: what.Correct.Target, Trade: what.Correct.Trade,
+			Key: m.Key, Source: m.Source, TradeDate: m.TradeDate, SettleDate: m.SettleDate, Target: what.Correct.Target, Trade: what.Correct.Trade,
 		}))
+		if err != nil {
+			return nil, err
+		}
+		return res.Msg.Receipt, nil
+	case *bkv1.Command_Event:
+		res, err := c.BookEvent(ctx, connect.NewRequest(&bkv1.BookEventRequest{Key: m.Key, Source: m.Source, EffectiveDate: m.EffectiveDate, Event: what.Event}))
 		if err != nil {
 			return nil, err
 		}

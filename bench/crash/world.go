@@ -55,8 +55,9 @@ func newWorld(ctx context.Context, bk, kafkaHome string) (*world, error) {
 	if err := w.servers[0].start(); err != nil {
 		return w, err
 	}
-	return w, w.await(ctx, "a first server to serve", func(ctx context.Context) (bool, string) {
-		return w.servers[0].ready(), "it has not written its ready file"
+	return w, w.await(ctx, "a first server to lead", func(ctx context.Context) (bool, string) {
+		leads, _ := w.leader(ctx)
+		return leads != nil && leads.ready(), "none says so" // one that is slow to lead stands by first
 	})
 }
 

@@ -25,6 +25,11 @@ type Config struct {
 	Customers int
 	// Date is the trade date. Default 20250303, a day with both the SEC fee and the TAF in force.
 	Date ledger.Date
+	// Dates, if set, gives each new trade its own trade date in place of Date, and its settlement date where that is irregular, else 0.
+	// Corrections keep the dates of what they correct.
+	Dates func() (trade, settle ledger.Date)
+	// CancelEach and CorrectEach say how seldom trades are cancelled and corrected: one for so many trades. Defaults 200 and 300.
+	CancelEach, CorrectEach int
 	// Source is set on every command. Default "tradingday".
 	Source string
 }
@@ -43,6 +48,12 @@ func (c Config) WithDefaults() Config {
 	if c.Date == 0 {
 		c.Date = 20250303
 	}
+	if c.CancelEach == 0 {
+		c.CancelEach = 200
+	}
+	if c.CorrectEach == 0 {
+		c.CorrectEach = 300
+	}
 	if c.Source == "" {
 		c.Source = "tradingday"
 	}
@@ -60,6 +71,9 @@ func (c Config) Validate() error {
 	}
 	if !c.Date.Valid() {
 		errs = append(errs, fmt.Errorf("date: %d is no day", c.Date))
+	}
+	if c.CancelEach < 1 || c.CorrectEach < 1 {
+		errs = append(errs, fmt.Errorf("one cancel for %d trades and one correction for %d: at least 1", c.CancelEach, c.CorrectEach))
 	}
 	if len(c.Source) > ledger.MaxNameBytes {
 		errs = append(errs, fmt.Errorf("source: %d bytes, %d are allowed", len(c.Source), ledger.MaxNameBytes))
@@ -112,7 +126,7 @@ func (d *Day) Commands() iter.Seq[*ledger.Command] {
 	return func(yield func(*ledger.Command) bool) {
 		g := newGenerator(d.cfg)
 		for n := range d.cfg.Trades {
-			if g.rng.IntN(200) == 0 {
+			if g.rng.IntN(d.cfg.CancelEach) == 0 {
 				if c := g.cancel(); c != nil && !yield(c) {
 					return
 				}
@@ -153,7 +167,7 @@ func (g *generator) customer() int {
 }
 
 func (g *generator) trade(n int) *ledger.Command {
-	if len(g.recent) > 0 && g.rng.IntN(300) == 0 {
+	if len(g.recent) > 0 && g.rng.IntN(g.cfg.CorrectEach) == 0 {
 		return g.correction(n)
 	}
 	c := g.fresh(n, g.customer(), g.market.pick())
@@ -166,8 +180,12 @@ func (g *generator) fresh(n, customer, listing int) *ledger.Command {
 	l := listings[listing]
 	quantity, fraction := g.quantity()
 	price := g.market.tick(listing)
+	date, settle := g.cfg.Date, ledger.Date(0)
+	if g.cfg.Dates != nil {
+		date, settle = g.cfg.Dates()
+	}
 	t := &ledger.Trade{
-		ExecutedAt: moment(g.cfg.Date, n, g.cfg.Trades), Account: ledger.AccountRef{ID: int64(firstCustomer + customer)},
+		ExecutedAt: moment(date, n, g.cfg.Trades), Account: ledger.AccountRef{ID: int64(firstCustomer + customer)},
 		Direction: ledger.Buy, Quantity: ledger.MustAmount(fmt.Sprintf("%d%s", quantity, fraction)), Price: amountOfCents(price),
 		Instrument: l.identifier(), OrderID: fmt.Sprintf("O%d", 1+n/3),
 	}
@@ -181,7 +199,7 @@ func (g *generator) fresh(n, customer, listing int) *ledger.Command {
 	} else {
 		g.positions[at] += quantity
 	}
-	c := &ledger.Command{Key: key(t), Source: g.cfg.Source, TradeDate: g.cfg.Date, Trade: t}
+	c := &ledger.Command{Key: key(t), Source: g.cfg.Source, TradeDate: date, SettleDate: settle, Trade: t}
 	g.kind(c, l)
 	if c.Trade.Target.IsZero() && customer%5 != 0 { // the others trade without commission
 		t.Commission = ledger.MustAmount(fmt.Sprintf("%d.%04d", max(3500, quantity*35)/10_000, max(3500, quantity*35)%10_000))
@@ -260,11 +278,11 @@ func (g *generator) forget() *ledger.Command {
 func (g *generator) correction(n int) *ledger.Command {
 	old := g.forget()
 	t := *old.Trade
-	t.ExecutedAt = moment(g.cfg.Date, n, g.cfg.Trades)
+	t.ExecutedAt = moment(old.TradeDate, n, g.cfg.Trades)
 	t.ClientTradeID = fmt.Sprintf("D%d-%07d", g.cfg.Seed, n+1)
 	t.Quantity = ledger.AmountOf(100 * (1 + g.rng.Int64N(5)))
 	t.Price = t.Price.Add(amountOfCents(1 + g.rng.Int64N(9)))
-	c := &ledger.Command{Kind: old.Kind, Key: key(&t), Source: g.cfg.Source, TradeDate: g.cfg.Date, Trade: &t,
+	c := &ledger.Command{Kind: old.Kind, Key: key(&t), Source: g.cfg.Source, TradeDate: old.TradeDate, SettleDate: old.SettleDate, Trade: &t,
 		Replaces: &ledger.Target{Key: old.Key}}
 	g.remember(c)
 	return c

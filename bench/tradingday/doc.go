@@ -3,7 +3,7 @@
 //
 // # Invariants
 //
-//   - Same [Config], same commands, byte for byte. There is no clock and no other source of chance than the seed.
+//   - Same [Config], same commands, byte for byte. There is no clock and no other source of chance than the seed, and Config.Dates if set.
 //   - Every command is accepted by an empty ledger that has the day's [Day.Accounts] and [Day.Instruments], if each account's commands
 //     are booked in the order in which they come: cancels and corrections name an earlier, live trade of the same account.
 //   - Keys are unique within a day and differ between seeds.
@@ -13,7 +13,7 @@
 // Prices walk in cents, minute by minute busier at the open and at the close; a few customers trade very much and most little; lots are
 // mostly round; a sale beyond the position is a short one; commissions are by the share with a minimum, and none for some customers;
 // of the five trade types exchange trades are by far the most; some trades are allocated from a busy account to another one; about one in 200
-// is cancelled and one in 300 corrected, mostly soon after.
+// is cancelled and one in 300 corrected, if not configured otherwise, mostly soon after.
 //
 // # File map
 //

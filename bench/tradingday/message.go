@@ -8,7 +8,7 @@ import (
 
 // Message is a command of this package as one of the API's.
 func Message(c *ledger.Command) *bkv1.Command {
-	m := &bkv1.Command{Key: c.Key, Source: c.Source, TradeDate: int32(c.TradeDate)}
+	m := &bkv1.Command{Key: c.Key, Source: c.Source, TradeDate: int32(c.TradeDate), SettleDate: int32(c.SettleDate)}
 	switch {
 	case c.Kind == ledger.KindCancel:
 		m.Command = &bkv1.Command_Cancel{Cancel: &bkv1.Cancel{Target: &bkv1.Target{Key: c.Target.Key}}}

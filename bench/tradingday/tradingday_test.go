@@ -119,13 +119,50 @@ func TestCommandsAreBookable(t *testing.T) {
 	}
 }
 
+func TestDatesAreTheCallers(t *testing.T) {
+	t.Parallel()
+	dates := []ledger.Date{20250303, 20250304, 20250305}
+	n := 0
+	day := newDay(t, tradingday.Config{Trades: 3000, CancelEach: 10, CorrectEach: 10, Dates: func() (trade, settle ledger.Date) {
+		n++
+		if n%7 == 0 {
+			settle = 20250310
+		}
+		return dates[n%len(dates)], settle
+	}})
+	booked, corrections, cancels, seen := map[string]*ledger.Command{}, 0, 0, map[ledger.Date]bool{}
+	for c := range day.Commands() {
+		m := tradingday.Message(c)
+		if m.TradeDate != int32(c.TradeDate) || m.SettleDate != int32(c.SettleDate) {
+			t.Fatalf("%s: the message has the dates %d and %d, not %d and %d", c.Key, m.TradeDate, m.SettleDate, c.TradeDate, c.SettleDate)
+		}
+		if c.Trade == nil {
+			cancels++
+			continue
+		}
+		if ledger.DateOf(c.Trade.ExecutedAt) != c.TradeDate {
+			t.Fatalf("%s of %s was executed at %s", c.Key, c.TradeDate, c.Trade.ExecutedAt)
+		}
+		if c.Replaces != nil {
+			corrections++
+			if old := booked[c.Replaces.Key]; old.TradeDate != c.TradeDate || old.SettleDate != c.SettleDate {
+				t.Fatalf("%s: %s and %s, it corrects one of %s and %s", c.Key, c.TradeDate, c.SettleDate, old.TradeDate, old.SettleDate)
+			}
+		}
+		booked[c.Key], seen[c.TradeDate] = c, true
+	}
+	if len(seen) != len(dates) || corrections < 150 || cancels < 150 {
+		t.Errorf("trade dates %v, %d corrections and %d cancels of 3000 trades", seen, corrections, cancels)
+	}
+}
+
 func TestConfigReportsAllViolations(t *testing.T) {
 	t.Parallel()
-	_, err := tradingday.New(tradingday.Config{Trades: -1, Customers: 1, Date: 20250230})
+	_, err := tradingday.New(tradingday.Config{Trades: -1, Customers: 1, Date: 20250230, CancelEach: -1})
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{"trades:", "customers:", "date:"} {
+	for _, want := range []string{"trades:", "customers:", "date:", "one cancel for -1 trades"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q doesn't name %s", err, want)
 		}
