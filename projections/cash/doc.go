@@ -40,5 +40,6 @@
 //   - sums.go: the fold in memory: what an entry does to debits and credits
 //   - fold.go: the fold and the store
 //   - check.go: the checker
+//   - book.go: the projection in memory
 //   - query.go: pages
 package cash

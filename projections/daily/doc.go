@@ -68,5 +68,6 @@
 //   - fold.go: the fold and the store
 //   - cut.go: the hash of a cut
 //   - check.go: the checker, and the fold in memory
+//   - book.go: the projection in memory
 //   - query.go: balances as of a day; cuts
 package daily

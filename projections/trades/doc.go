@@ -64,5 +64,6 @@
 //   - query.go, scan.go: pages
 //   - due.go: what a roll opens and settles
 //   - check.go: the checker
+//   - book.go: the projection in memory
 //   - lifetest/: random ledgers of trades' lives, for tests
 package trades
