@@ -108,6 +108,8 @@ func (s booking) BookStream(ctx context.Context, stream *connect.BidiStream[bkv1
 
 // receive reads commands and gives them to the journal until the client has sent all.
 func (s booking) receive(ctx context.Context, stream *connect.BidiStream[bkv1.BookStreamRequest, bkv1.BookStreamResponse], window chan<- waiting) error {
+	held, stop := s.untilDrained(ctx) // a booking that waits for a roll doesn't keep the server
+	defer stop()
 	for {
 		req, err := stream.Receive()
 		if errors.Is(err, io.EOF) {
@@ -122,7 +124,7 @@ func (s booking) receive(ctx context.Context, stream *connect.BidiStream[bkv1.Bo
 			next.refused = s.checker.explain(req.Command, rej)
 		} else {
 			next.form = form
-			next.pending = s.cfg.Journal.BookAsync(ctx, []*ledger.Command{c}, journal.BookOptions{Wait: true})
+			next.pending = s.cfg.Journal.BookAsync(held, []*ledger.Command{c}, journal.BookOptions{Wait: true})
 		}
 		select {
 		case window <- next:

@@ -19,14 +19,14 @@ const (
 // Command asks the ledger to record one business event. It is plain data; [Books] knows the accounts and instruments that it names.
 type Command struct {
 	Kind Kind
-	// Key makes the command idempotent: unique in the ledger, for ever. Needed on all but definitions.
+	// Key makes the command idempotent: unique in the ledger, for ever. Needed on all but definitions and what only the ledger books.
 	Key      string
 	Source   string            // who sent it, free text
 	Metadata map[string]string // free-form notes, [MaxMetadataBytes] together
 
 	TradeDate     Date // needed on trades
 	SettleDate    Date // only if irregular; not before the trade date
-	EffectiveDate Date // the trade date, else the day of booking, when left out
+	EffectiveDate Date // the trade date, else the business date, else (before the first roll) the day of booking, when left out
 
 	Trade    *Trade            // trades
 	Replaces *Target           // on a trade: cancels that trade in the same step, or with [Target.Link] only links an already cancelled one
@@ -102,12 +102,11 @@ func (c *Command) Normalize() *Rejection {
 		}
 		return c.Define.normalize()
 	}
+	var rej *Rejection
 	if c.Target != nil {
-		if rej := c.Target.check("target"); rej != nil {
-			return rej
-		}
+		rej = c.Target.check("target")
 	}
-	return c.checkFields()
+	return earlier(rej, c.checkFields())
 }
 
 // checkParts refuses parts that are another kind's: they would be part of the content and of nothing else.

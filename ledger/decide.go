@@ -1,6 +1,9 @@
 package ledger
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Moment is a place in the journal, and what is known there.
 type Moment struct {
@@ -80,13 +83,13 @@ func (r *Rules) replace(to []*Entry, d *Draft, target Life, at Moment) ([]*Entry
 	return to, nil
 }
 
-// act lets the rule of the entry's kind make the postings from what the trade did so far. Cancelling a settled trade takes more entries than one: first each
-// settlement is reversed, the last one first.
+// act lets the rule of the entry's kind make the postings from what the trade did so far. The steps of a trade's own life keep its dates, other
+// events their own. Cancelling a settled trade takes more entries than one: first each settlement is reversed, the last one first.
 func (r *Rules) act(to []*Entry, e *Entry, trade Life, at Moment) ([]*Entry, *Rejection) {
 	given := e.EffectiveDate
 	trade.about(e)
 	e.State = trade.State()
-	if e.Kind == KindSettleStreet {
+	if e.Kind != KindCancel && !e.Kind.IsInternal() {
 		e.EffectiveDate = given
 	}
 	if rej := r.byKind[e.Kind].OnTrade(e, trade, &Desk{books: at.Books, day: at.Day}); rej != nil {
@@ -96,19 +99,24 @@ func (r *Rules) act(to []*Entry, e *Entry, trade Life, at Moment) ([]*Entry, *Re
 		return to, Reject(ReasonUnbalanced, "postings", "the quantities of instrument %d do not add up to zero", instrument)
 	}
 	if e.Kind == KindCancel {
-		for _, settlement := range trade.settlements() {
-			to = append(to, trade.reverse(settlement, e, at.Next))
+		for i, later := range trade.later() {
+			to = append(to, trade.reverse(i, later, e, at.Next))
 			at.Next++
 		}
+	} else if len(e.Postings) == 0 {
+		return to, Reject(ReasonUnbalanced, "postings", "the event moves nothing")
 	}
 	e.ID = at.Next
 	return append(to, e), nil
 }
 
-// reverse negates a settlement as a part of the trade's cancel.
-func (l Life) reverse(settlement, cancel *Entry, id ID) *Entry {
-	e := &Entry{ID: id, BookedAt: cancel.BookedAt, Kind: KindReverse, Source: cancel.Source, Postings: negated(settlement.Postings)}
+// reverse negates the nth of what came after the trade was in force, as a part of its cancel.
+func (l Life) reverse(n int, later, cancel *Entry, id ID) *Entry {
+	e := &Entry{ID: id, BookedAt: cancel.BookedAt, Kind: KindReverse, Source: cancel.Source, Postings: negated(later.Postings)}
 	l.about(e)
-	e.EffectiveDate, e.State, e.Links.Reverses = settlement.EffectiveDate, TradeOpen, settlement.ID
+	e.EffectiveDate, e.State, e.Links.Reverses = later.EffectiveDate, TradeOpen, later.ID
+	if slices.ContainsFunc(l.later()[n+1:], func(e *Entry) bool { return e.Kind == KindSettle }) {
+		e.State = TradeSettled // with its parties; that comes next
+	}
 	return e
 }

@@ -25,7 +25,7 @@ const (
 	KindTradeOpen    Kind = "trade.open"          // a new trade comes into force on its trade date; effective then
 	KindSettle       Kind = "trade.settle"        // the parties' unsettled bucket becomes settled, and, if the roll does so, the street side; effective on the settlement date
 	KindSettleStreet Kind = "trade.settle_street" // the street side alone, booked by itself; effective as its command says
-	KindReverse      Kind = "trade.reverse"       // negates a settlement, as a part of the trade's cancel; effective as what it negates
+	KindReverse      Kind = "trade.reverse"       // negates a settlement, or what else came after, as a part of the trade's cancel; effective as what it negates
 )
 
 // Life is a trade with all entries about it, in journal order; the first booked it.
@@ -53,11 +53,12 @@ func (l Life) Made() []Posting {
 	return slices.DeleteFunc(sum, func(p Posting) bool { return p.Quantity.IsZero() })
 }
 
-// settlements gives the entries that settled the trade, its parties' side or the street's, the last one first.
-func (l Life) settlements() []*Entry {
+// later gives the entries that moved anything after the trade came into force, its settlements above all, the last one first.
+func (l Life) later() []*Entry {
+	opened := l.opened()
 	var out []*Entry
 	for _, e := range slices.Backward(l) {
-		if e.Kind == KindSettle || e.Kind == KindSettleStreet {
+		if e.ID > opened.ID && len(e.Postings) > 0 {
 			out = append(out, e)
 		}
 	}

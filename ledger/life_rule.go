@@ -98,7 +98,7 @@ func (e *Entry) isParty(account int64) bool {
 	return account == e.Trade.Account.ID || !e.Trade.Target.IsZero() && account == e.Trade.Target.ID
 }
 
-// cancelTrade negates every posting that brought the trade into force; [Rules.OnTrade] negates its settlements before. Its dates stay.
+// cancelTrade negates every posting that brought the trade into force; [Rules.Decide] has its settlements reversed before. Its dates stay.
 func cancelTrade(e *Entry, trade Life, _ *Desk) *Rejection {
 	if trade.State() == TradeCanceled {
 		return wrongState(trade, "it is cancelled already")

@@ -134,7 +134,7 @@ func TestLife(t *testing.T) {
 3 trade.settle settled 2013-10-10 trade 1: cust:100001/u -100 IBM, cust:100001/s 100 IBM, cust:100001/u 1000 USD, cust:100001/s -1000 USD
 4 day.end 2013-10-10
 5 trade.settle_street settled 2013-10-11 trade 1: street:cns/u 100 IBM, location:dtc/s -100 IBM, street:cns/u -1000 USD, location:bank/s 1000 USD
-6 trade.reverse open 2013-10-11 trade 1 reverses 5: street:cns/u -100 IBM, location:dtc/s 100 IBM, street:cns/u 1000 USD, location:bank/s -1000 USD
+6 trade.reverse settled 2013-10-11 trade 1 reverses 5: street:cns/u -100 IBM, location:dtc/s 100 IBM, street:cns/u 1000 USD, location:bank/s -1000 USD
 7 trade.reverse open 2013-10-10 trade 1 reverses 3: cust:100001/u 100 IBM, cust:100001/s -100 IBM, cust:100001/u -1000 USD, cust:100001/s 1000 USD
 8 trade.cancel canceled 2013-10-07 trade 1 reverses 1: cust:100001/u -100 IBM, street:cns/u 100 IBM, cust:100001/u 1000 USD, street:cns/u -1000 USD
 `},

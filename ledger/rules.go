@@ -74,13 +74,14 @@ func (r *Rules) Prepare(c *Command, books Books, at time.Time) (Draft, *Rejectio
 	if !ok {
 		return Draft{}, Reject(ReasonUnknownKind, "kind", "no rule for %q", c.Kind)
 	}
+	var rej *Rejection
 	switch {
 	case c.Target != nil && rule.OnTrade == nil:
-		return Draft{}, Reject(ReasonInvalid, "target", "a %s acts on no trade", c.Kind)
+		rej = Reject(ReasonInvalid, "target", "a %s acts on no trade", c.Kind)
 	case c.Target == nil && rule.OnTrade != nil:
-		return Draft{}, Reject(ReasonMissing, "target", "a %s needs the trade that it acts on", c.Kind)
+		rej = Reject(ReasonMissing, "target", "a %s needs the trade that it acts on", c.Kind)
 	}
-	if rej := c.normalizeFields(rule.Fields); rej != nil {
+	if rej = earlier(rej, c.normalizeFields(rule.Fields)); rej != nil {
 		return Draft{}, rej
 	}
 	desk := &Desk{books: books}
@@ -95,6 +96,9 @@ func (r *Rules) Prepare(c *Command, books Books, at time.Time) (Draft, *Rejectio
 		}
 		if rej != nil && slices.Index(Reasons(), rej.Reason) < slices.Index(Reasons(), ReasonKeyConflict) {
 			return Draft{}, rej
+		}
+		if rej == nil && len(d.Entry.Postings) == 0 && desk.missing == nil && rule.OnTrade == nil && d.Entry.Day == nil && !c.IsDefinition() {
+			rej = Reject(ReasonUnbalanced, "postings", "the event moves nothing")
 		}
 		if rej != nil {
 			return d, rej

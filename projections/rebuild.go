@@ -192,7 +192,7 @@ func (r *Runner) swapped(l *lane, g Generation) {
 // An active generation that is not of this journal (the tail that it has is gone, or its history is another one) can't be caught
 // up with: there it is enough to have all of the journal, and reads do go back, to what is true.
 func (w *worker) swap(ctx context.Context) (done bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, w.r.cfg.ChunkTimeout)
+	ctx, cancel := context.WithTimeout(ctx, heavyTimes*w.r.cfg.ChunkTimeout) // several heavy entries may be ahead
 	defer cancel()
 	err = pgx.BeginFunc(ctx, w.r.cfg.Pool, func(tx pgx.Tx) error {
 		active, found, err := inState(ctx, tx, w.g.Projection, w.g.Shard, Active, "FOR UPDATE")

@@ -132,9 +132,10 @@ func (w *worker) collect(ctx context.Context, limit int) (n int, err error) {
 			n, err = 0, w.fault(w.to.Seq+1, fmt.Errorf("panic: %v", v))
 		}
 	}()
-	for postings := 0; n < limit; {
+	var last *ledger.Entry
+	for postings := 0; n < limit || w.mayContinue(last); {
 		if len(w.ahead) == 0 {
-			w.ahead, err = w.r.cfg.Source.Read(ctx, w.to.Seq, min(limit-n, readAtOnce))
+			w.ahead, err = w.r.cfg.Source.Read(ctx, w.to.Seq, min(max(limit-n, 1), readAtOnce))
 			if errors.Is(err, ledger.ErrBroken) {
 				return 0, w.fault(w.to.Seq+1, err)
 			}
@@ -145,13 +146,17 @@ func (w *worker) collect(ctx context.Context, limit int) (n int, err error) {
 				break
 			}
 		}
+		if n >= limit && !w.continues(last) {
+			break
+		}
 		begun := time.Now()
-		for len(w.ahead) > 0 && n < limit {
-			if postings += len(w.ahead[0].Postings); n > 0 && postings > w.r.cfg.MaxChunkPostings {
+		for len(w.ahead) > 0 && (n < limit || w.continues(last)) {
+			if postings += len(w.ahead[0].Postings); n > 0 && postings > w.r.cfg.MaxChunkPostings && !w.continues(last) {
 				limit = n
 				break
 			}
-			if err := w.add(w.ahead[0]); err != nil {
+			last = w.ahead[0]
+			if err := w.add(last); err != nil {
 				return 0, w.fault(w.to.Seq+1, err)
 			}
 			w.ahead = w.ahead[1:]
@@ -163,6 +168,23 @@ func (w *worker) collect(ctx context.Context, limit int) (n int, err error) {
 		w.took += time.Since(begun)
 	}
 	return n, nil
+}
+
+// continues reports whether the next entry was booked together with this one, so that no chunk may end between them: a read would see a
+// correction half. The journal has both, or neither.
+func (w *worker) continues(e *ledger.Entry) bool {
+	switch {
+	case e == nil:
+		return false
+	case e.Kind == ledger.KindReverse, e.Kind == ledger.KindCancel && e.Links.ReplacedBy != 0:
+		return true
+	}
+	return len(w.ahead) > 0 && w.ahead[0].Kind == ledger.KindSettle && w.ahead[0].Links.Trade == e.ID
+}
+
+// mayContinue is continues where the next entry is not read yet.
+func (w *worker) mayContinue(e *ledger.Entry) bool {
+	return w.continues(e) || e != nil && len(w.ahead) == 0 && e.Kind.IsTrade()
 }
 
 // full reports whether the chunk ends with an entry that is heavy.

@@ -62,7 +62,7 @@ func (r *Roller) day(ctx context.Context, hold *journal.Hold, day ledger.Busines
 				after = ids[len(ids)-1]
 			}
 			if err != nil {
-				return errors.Join(fmt.Errorf("%s what is due: %w", s.name, err), w.wait(ctx, 0))
+				return errors.Join(fmt.Errorf("%s what is due: %w", s.name, err), w.wait(ctx, 0)) // all that is on its way comes to rest first
 			}
 			more = len(ids) == pageTrades
 		}
@@ -128,21 +128,29 @@ func (w *worker) book(ctx context.Context, ids []ledger.ID) error {
 	for i, id := range ids {
 		commands[i] = &ledger.Command{Kind: w.kind, Source: "roll", Target: &ledger.Target{Trade: id}}
 	}
-	w.pages = append(w.pages, w.hold.BookAsync(ctx, commands))
-	return w.wait(ctx, journal.MaxHeld/pageTrades-1)
+	page := w.hold.BookAsync(ctx, commands)
+	w.pages = append(w.pages, page)
+	most := journal.MaxHeld/pageTrades - 1
+	select {
+	case <-page.Done(): // so soon only if it failed: no later page may come before it
+		most = 0
+	default:
+	}
+	return w.wait(ctx, most)
 }
 
-// wait waits until at most so many pages are on their way.
-func (w *worker) wait(ctx context.Context, most int) error {
-	for len(w.pages) > most {
+// wait waits until at most so many pages are on their way. After an error none is.
+func (w *worker) wait(ctx context.Context, most int) (first error) {
+	for len(w.pages) > most || first != nil && len(w.pages) > 0 {
 		page := w.pages[0]
 		w.pages = w.pages[1:]
 		for _, o := range page.Wait(ctx) {
-			if o.Err != nil {
-				return o.Err
+			if o.Err == nil {
+				*w.done++
+			} else if first == nil {
+				first = o.Err
 			}
-			*w.done++
 		}
 	}
-	return nil
+	return first
 }

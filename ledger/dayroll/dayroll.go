@@ -122,9 +122,8 @@ func (r *Roller) Roll(ctx context.Context, to ledger.Date, street bool, tell fun
 	if !to.Valid() {
 		return ledger.Reject(ledger.ReasonInvalid, "to", "%d is no day between %d and %d", to, ledger.MinDate, ledger.MaxDate)
 	}
-	done := make(chan error, 1)
+	done, seen := make(chan error, 1), r.watch()
 	go func() { done <- r.request(ctx, request{to: to, street: street, done: make(chan error, 1)}) }()
-	seen := r.watch()
 	for {
 		var changed <-chan struct{}
 		seen, changed = r.tell(seen, tell)
@@ -203,8 +202,8 @@ func (r *Roller) finish(ctx context.Context, hold *journal.Hold, resumed bool) e
 	pause := minPause
 	for {
 		err := r.days(ctx, hold, resumed)
-		if err == nil || ctx.Err() != nil {
-			return errors.Join(err, ctx.Err())
+		if err == nil || ctx.Err() != nil || errors.Is(err, journal.ErrNotLeader) {
+			return errors.Join(err, ctx.Err()) // the next term goes on
 		}
 		r.cfg.Log.Error("the roll can't go on, and bookings wait for it; trying again", "error", err)
 		select {

@@ -24,7 +24,6 @@ const (
 	perCommand       = 2        // entries that a command may make for each unit that it weighs: a trade that settles at once is two
 	weightOfTarget   = 1        // a cancel is up to three: two settlements are reversed
 	weightOfReplaces = 2        // a correction is up to five
-	rollInFlight     = 4 << 10  // commands of a roll that are on their way at once
 )
 
 // Config says how to open a journal. The zero value of a field is its default.

@@ -52,6 +52,8 @@ func (p *Pending) draft(i int, c *ledger.Command, j *Journal) {
 
 // lookUp finds committed entries with the commands' keys, and the trades that the commands act on.
 func (j *Journal) lookUp(ctx context.Context, p *Pending) error {
+	ctx, cancel := context.WithTimeout(ctx, j.cfg.AppendTimeout) // a roll waits for bookings that have begun
+	defer cancel()
 	p.asOf, _, _ = j.tail.position()
 	known, trades, err := j.find(ctx, p)
 	if err != nil {

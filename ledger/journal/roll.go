@@ -49,5 +49,5 @@ func (h *Hold) BookAsync(ctx context.Context, commands []*ledger.Command) *Pendi
 	return h.j.BookAsync(ctx, commands, BookOptions{roll: true})
 }
 
-// MaxHeld bounds how many commands of a roll may be on their way at once.
-const MaxHeld = rollInFlight
+// MaxHeld bounds how many commands of a roll may be on their way at once; the pipeline has room for them beside what others have in flight.
+const MaxHeld = 4 << 10

@@ -3,6 +3,9 @@ package journal_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -239,4 +242,49 @@ func TestUnfinishedRoll(t *testing.T) {
 	if last := all[len(all)-1]; last.Key != "b" {
 		t.Errorf("the last entry is %s", last.Kind)
 	}
+}
+
+// TestRollHasRoomInTheWindow: however few commands may be in flight, a roll's own fit into what the sequencer remembers while a commit hangs.
+func TestRollHasRoomInTheWindow(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.New(t)
+	r := startLedger(t, journal.Config{DSN: dsn, MaxInFlight: 64})
+	var ids []ledger.ID
+	for i := range journal.MaxHeld {
+		c := trade(fmt.Sprintf("trade %0200d", i), "1")
+		c.Trade.OrderID = strings.Repeat("o", 250)
+		o := r.Book(t.Context(), []*ledger.Command{c}, journal.BookOptions{Wait: true})[0]
+		if o.Err != nil {
+			t.Fatal(o.Err)
+		}
+		ids = append(ids, o.Receipt.Entry.ID)
+	}
+	hold, err := r.Hold(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hold.Release()
+	if o := hold.BookAsync(t.Context(), []*ledger.Command{beginDay(20131010, 20131010, true)}).Wait(t.Context())[0]; o.Err != nil {
+		t.Fatal(o.Err)
+	}
+	conn := owner(t, dsn)
+	exec(t, conn, "BEGIN")
+	exec(t, conn, "SELECT * FROM bk.shard FOR UPDATE") // the fence waits
+	var pages []*journal.Pending
+	for part := range slices.Chunk(ids, ledger.MaxBatch) {
+		commands := make([]*ledger.Command, len(part))
+		for i, id := range part {
+			commands[i] = &ledger.Command{Kind: ledger.KindSettle, Target: &ledger.Target{Trade: id}}
+		}
+		pages = append(pages, hold.BookAsync(t.Context(), commands))
+	}
+	exec(t, conn, "COMMIT")
+	for _, page := range pages {
+		for _, o := range page.Wait(t.Context()) {
+			if o.Err != nil {
+				t.Fatal(o.Err)
+			}
+		}
+	}
+	entries(t, r)
 }

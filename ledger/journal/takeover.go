@@ -41,7 +41,7 @@ func (j *Journal) tryLead(ctx context.Context, lock *pgx.Conn) (*term, *sequence
 	}
 	t := &term{
 		j: j, epoch: epoch, lock: lock, filter: &keyFilter{},
-		queue: make(chan *Pending, j.cfg.MaxInFlight+rollInFlight), toCommit: make(chan *batch), draining: make(chan struct{}),
+		queue: make(chan *Pending, j.cfg.MaxInFlight+MaxHeld), toCommit: make(chan *batch), draining: make(chan struct{}),
 		fence: fmt.Sprintf("BEGIN; SELECT epoch FROM bk.shard WHERE shard = %d FOR SHARE", j.cfg.Shard),
 	}
 	// However long the loading takes, the other standbys see that somebody is at it.
@@ -154,7 +154,7 @@ func (j *Journal) load(ctx context.Context, t *term) (*sequencer, error) {
 		return nil, fmt.Errorf("journal: make partitions: %w", err)
 	}
 	s := &sequencer{j: j, t: t, next: head + 1, hash: hash}
-	s.window = newWindow(head+1, perCommand*j.cfg.MaxInFlight+rollInFlight+j.cfg.MaxBatch, perCommand*j.cfg.MaxInFlight*unitBytes)
+	s.window = newWindow(head+1, perCommand*j.cfg.MaxInFlight+MaxHeld+j.cfg.MaxBatch, (perCommand*j.cfg.MaxInFlight+MaxHeld)*unitBytes)
 	if head > 0 {
 		last, err := j.store.read(ctx, head-1, 1)
 		if err != nil {

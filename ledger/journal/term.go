@@ -55,7 +55,12 @@ func (t *term) lead(stop context.Context, seq *sequencer) error {
 	defer stopBackground()
 	var others sync.WaitGroup
 	if err == nil && seq.day.Rolling() {
-		if hold, holdErr := t.j.Hold(ctx); holdErr != nil {
+		waiting, enough := context.WithCancel(ctx)
+		unwatch := context.AfterFunc(stop, enough)
+		hold, holdErr := t.j.Hold(waiting)
+		unwatch()
+		enough()
+		if holdErr != nil {
 			err = holdErr
 		} else {
 			defer hold.Release()

@@ -217,7 +217,13 @@ func (m *Model) cancel(t, by *Trade) *Entry {
 	}
 	for i := len(t.Entries) - 1; i >= 0; i-- {
 		if e := t.Entries[i]; e.Kind == "trade.settle" || e.Kind == "trade.settle_street" {
-			m.add(&Entry{Kind: "trade.reverse", Trade: t, State: "open", Effective: e.Effective, Postings: opposites(e.Postings), Reverses: e.Seq})
+			state := "open"
+			for _, before := range t.Entries[:i] {
+				if before.Kind == "trade.settle" {
+					state = "settled" // until that is taken back, too
+				}
+			}
+			m.add(&Entry{Kind: "trade.reverse", Trade: t, State: state, Effective: e.Effective, Postings: opposites(e.Postings), Reverses: e.Seq})
 		}
 	}
 	e := m.add(&Entry{Kind: "trade.cancel", Trade: t, State: "canceled", Effective: t.Effective, Postings: opposites(opening.Postings), Reverses: opening.Seq})
