@@ -2,10 +2,12 @@ package api
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
 	"github.com/bkledger/bk/ledger"
+	"github.com/bkledger/bk/projections"
 )
 
 // moment is what a read is as of: the books by an effective date, as known at a place in the journal. Zero is no bound.
@@ -32,16 +34,13 @@ func (s *Server) moment(ctx context.Context, asOf int32, knownAt string, pinned 
 		m.known = max(m.known, 1)
 		return m, err
 	}
-	t, err := s.token("known_at", knownAt)
-	if err != nil {
-		return m, err
-	}
-	if t.Seq > 0 {
-		_, err = s.reach(ctx, knownAt)
+	seq, err := s.reachOf(ctx, "known_at", knownAt)
+	if behind := (*projections.BehindError)(nil); errors.As(err, &behind) {
+		return m, ledger.Reject(ledger.ReasonInvalid, "known_at", "%q is beyond the journal's head %d", knownAt, behind.Have)
 	}
 	// Nothing is known before the first entry, nor after it: it posts nothing, as no account was open before. So 1 can stand for 0,
 	// which the projections take for no bound.
-	m.known = max(t.Seq, 1)
+	m.known = max(seq, 1)
 	return m, err
 }
 

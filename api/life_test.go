@@ -363,6 +363,31 @@ func TestPagesStayAtTheirTime(t *testing.T) {
 	}
 }
 
+// TestPagesKeepTheirFilters: a page token is for the filters of its walk, dates and numbers among them.
+func TestPagesKeepTheirFilters(t *testing.T) {
+	t.Parallel()
+	b := serve(t)
+	for i := range 3 {
+		b.book(t, buying(fmt.Sprint("p", i)))
+	}
+	one := int32(1)
+	first, err := b.Query.ListTrades(t.Context(), connect.NewRequest(&bkv1.ListTradesRequest{AsOf: 20131008, FromDate: 20131001, PageSize: &one, AtLeast: b.journal.Head().String()}))
+	if err != nil || first.Msg.NextPageToken == "" {
+		t.Fatalf("%v, %v", first, err)
+	}
+	for name, req := range map[string]*bkv1.ListTradesRequest{
+		"another as_of": {AsOf: 20131009, FromDate: 20131001}, "another from_date": {AsOf: 20131008, FromDate: 20131002}, "neither": {},
+	} {
+		req.PageSize, req.PageToken = &one, first.Msg.NextPageToken
+		_, err := b.Query.ListTrades(t.Context(), connect.NewRequest(req))
+		t.Run(name, func(t *testing.T) { refused(t, err, invalid, "invalid_field", "page_token") })
+	}
+	again, err := b.Query.ListTrades(t.Context(), connect.NewRequest(&bkv1.ListTradesRequest{AsOf: 20131008, FromDate: 20131001, PageSize: &one, PageToken: first.Msg.NextPageToken}))
+	if err != nil || len(again.Msg.Trades) != 1 || again.Msg.Trades[0].Id == first.Msg.Trades[0].Id {
+		t.Errorf("the walk goes on with %v, %v", again, err)
+	}
+}
+
 // TestRollRejections is the table of rolls that are none.
 func TestRollRejections(t *testing.T) {
 	t.Parallel()
@@ -492,6 +517,7 @@ func TestRejectionsOfEventsAndReads(t *testing.T) {
 		{"known at nothing", trades(&bkv1.ListTradesRequest{KnownAt: "yesterday"}), invalid, "invalid_field", "known_at"},
 		{"known at a day", trades(&bkv1.ListTradesRequest{KnownAt: "2013-10-16"}), invalid, "invalid_field", "known_at"},
 		{"known at another shard", trades(&bkv1.ListTradesRequest{KnownAt: "7:1"}), invalid, "invalid_field", "known_at"},
+		{"known at a place to come", trades(&bkv1.ListTradesRequest{KnownAt: "0:1000000"}), invalid, "invalid_field", "known_at"},
 		{"known at a long text", trades(&bkv1.ListTradesRequest{KnownAt: fmt.Sprintf("%065d", 1)}), invalid, "too_large", "known_at"},
 		{"from after to", trades(&bkv1.ListTradesRequest{FromDate: 20131008, ToDate: 20131007}), invalid, "invalid_field", "from_date"},
 		{"from no day", trades(&bkv1.ListTradesRequest{FromDate: 20131131}), invalid, "invalid_field", "from_date"},

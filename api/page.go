@@ -27,7 +27,7 @@ type place struct {
 // listOf tells lists and filters apart, so that a token is not used with others.
 func listOf(name string, filters ...any) uint32 {
 	h := fnv.New32a()
-	fmt.Fprintf(h, "%s%q", name, filters)
+	fmt.Fprintf(h, "%s%#v", name, filters)
 	return h.Sum32()
 }
 
@@ -90,7 +90,12 @@ func (s *Server) token(field, text string) (ledger.Token, error) {
 
 // reach waits until the journal is at least where at_least says, and gives that sequence number.
 func (s *Server) reach(ctx context.Context, atLeast string) (uint64, error) {
-	t, err := s.token("at_least", atLeast)
+	return s.reachOf(ctx, "at_least", atLeast)
+}
+
+// reachOf is reach for a token in another field.
+func (s *Server) reachOf(ctx context.Context, field, token string) (uint64, error) {
+	t, err := s.token(field, token)
 	if err != nil || t.Seq == 0 {
 		return 0, err
 	}

@@ -26,7 +26,7 @@ func needLocations(_ *Command, _ *Entry, d *Desk) *Rejection {
 // openTrade brings a new trade into force: the postings that its booking would have made on the trade date.
 func openTrade(e *Entry, trade Life, d *Desk) *Rejection {
 	if state := trade.State(); state != TradeNew {
-		return wrongState(trade, "it is %s already", state)
+		return wrongState(trade)
 	}
 	e.State = TradeOpen
 	return tradePostings(e, d)
@@ -42,7 +42,7 @@ func settleTrade(e *Entry, trade Life, d *Desk) *Rejection {
 	case TradeNew:
 		return Reject(ReasonTradeNotOpen, "target", "trade %d is not in force yet", trade[0].ID)
 	case TradeSettled, TradeCanceled:
-		return wrongState(trade, "it is %s already", state)
+		return wrongState(trade)
 	}
 	e.EffectiveDate = max(e.SettleDate, e.EffectiveDate)
 	e.State = TradeSettled
@@ -63,13 +63,16 @@ func settleStreet(e *Entry, trade Life, d *Desk) *Rejection {
 	case TradeNew:
 		return Reject(ReasonTradeNotOpen, "target", "trade %d is not in force yet", trade[0].ID)
 	case TradeCanceled:
-		return wrongState(trade, "it is %s already", state)
+		return wrongState(trade)
 	}
 	if rej := streetPostings(e, trade, d); rej != nil {
 		return rej
 	}
 	if len(e.Postings) == 0 {
 		return Reject(ReasonTradeSettled, "target", "nothing of trade %d is outstanding with the street", trade[0].ID)
+	}
+	if booked := trade[0]; e.EffectiveDate < booked.EffectiveDate {
+		return Reject(ReasonInvalid, "effective_date", "%s is before %s, from which trade %d counts", e.EffectiveDate, booked.EffectiveDate, booked.ID)
 	}
 	return nil
 }
@@ -101,7 +104,7 @@ func (e *Entry) isParty(account int64) bool {
 // cancelTrade negates every posting that brought the trade into force; [Rules.Decide] has its settlements reversed before. Its dates stay.
 func cancelTrade(e *Entry, trade Life, _ *Desk) *Rejection {
 	if trade.State() == TradeCanceled {
-		return wrongState(trade, "it is cancelled already")
+		return wrongState(trade)
 	}
 	opened := trade.opened()
 	e.Postings, e.State, e.Links.Reverses = negated(opened.Postings), TradeCanceled, opened.ID
@@ -117,15 +120,15 @@ func negated(postings []Posting) []Posting {
 }
 
 // wrongState rejects what the trade's state does not allow.
-func wrongState(trade Life, format string, args ...any) *Rejection {
-	reason := ReasonTradeCanceled
+func wrongState(trade Life) *Rejection {
+	reason, state := ReasonTradeCanceled, "cancelled"
 	switch trade.State() {
 	case TradeOpen:
-		reason = ReasonTradeOpen
+		reason, state = ReasonTradeOpen, "open"
 	case TradeSettled:
-		reason = ReasonTradeSettled
+		reason, state = ReasonTradeSettled, "settled"
 	}
-	return Reject(reason, "target", "trade %d: "+format, append([]any{trade[0].ID}, args...)...)
+	return Reject(reason, "target", "trade %d is %s already", trade[0].ID, state)
 }
 
 // place settles what depends on the business date when a trade is booked, which its rule has prepared: a trade of a later date does nothing to
@@ -136,8 +139,8 @@ func (b BusinessDay) place(e *Entry, c *Command, replaced Life) (due bool) {
 	if replaced != nil {
 		booked := replaced[0]
 		e.Links.Corrects, e.Links.Root = booked.ID, booked.Place()
-		if c.SettleDate == 0 && replaced.wasSettled() {
-			e.SettleDate = max(b.Date, e.TradeDate)
+		if c.SettleDate == 0 && replaced.wasSettled() && e.TradeDate <= b.Date {
+			e.SettleDate = b.Date
 		}
 	}
 	if b.Date != 0 && e.TradeDate > b.Date {

@@ -69,7 +69,7 @@ func (a *app) cuts(ctx context.Context, c *client.Client, head string, out *outp
 }
 
 func (a *app) cutRows(ctx context.Context, c *client.Client, head string, date int32, out *output) error {
-	l := list(a.out, out.form, ">account_id", "account", "symbol", ">unsettled", ">settled", ">trade_date")
+	l := list(a.out, out.form, ">account_id", "account", ">instrument_id", "symbol", ">unsettled", ">settled", ">trade_date")
 	err := pages(func(token string) (string, bool, error) {
 		req := &bkv1.ListCutRowsRequest{PageSize: ptr(int32(pageRows)), PageToken: token, Date: date, AtLeast: head}
 		res, err := patiently(ctx, func(ctx context.Context) (*connect.Response[bkv1.ListCutRowsResponse], error) {
@@ -79,7 +79,7 @@ func (a *app) cutRows(ctx context.Context, c *client.Client, head string, date i
 			return "", false, err
 		}
 		for _, r := range res.Rows {
-			if err := l.add(r.Account, r.AccountCode, r.Symbol, r.Unsettled, r.Settled, r.TradeDate); err != nil {
+			if err := l.add(r.Account, r.AccountCode, r.Instrument, r.Symbol, r.Unsettled, r.Settled, r.TradeDate); err != nil {
 				return "", false, err
 			}
 		}

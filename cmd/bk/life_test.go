@@ -78,7 +78,7 @@ func TestLifeFromTheCommandLine(t *testing.T) {
 	has("stock-record IBM -o csv", "location:dtc,location,-60,-60,0\n", "street:cns,street,5,0,5\n")
 	has("stock-record ticker:IBM:USA:USD", "cust:100001")
 	has("cuts -o csv", "date,rows,hash,token,booked_at\n2013-10-07,0,", "2013-10-10,")
-	has("cuts 2013-10-10 -o csv", "account_id,account,symbol,unsettled,settled,trade_date\n100001,cust:100001,", "100002,cust:100002,IBM,0,60,60\n")
+	has("cuts 2013-10-10 -o csv", "account_id,account,instrument_id,symbol,unsettled,settled,trade_date\n100001,cust:100001,", "100002,cust:100002,1,IBM,0,60,60\n")
 	has("entries --kind day.end", "2013-10-10: 0 opened, 3 settled, cut of ")
 	has("entries --kind trade.settle -o csv", "state,replaced_by,root\n", ",settled,,\n")
 	has("entries --kind cash.deposit", "account=100002 amount=500 currency=USD")

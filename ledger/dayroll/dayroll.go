@@ -102,6 +102,7 @@ func (r *Roller) Run(ctx context.Context) {
 			return
 		}
 		hold.Release()
+		r.cfg.Log.Info("the unfinished roll is finished; bookings go on")
 	} else if day, err := r.cfg.Journal.BusinessDay(ctx); err == nil {
 		r.date.Set(float64(day.Date))
 	}
@@ -121,6 +122,13 @@ func (r *Roller) Run(ctx context.Context) {
 func (r *Roller) Roll(ctx context.Context, to ledger.Date, street bool, tell func(Progress)) error {
 	if !to.Valid() {
 		return ledger.Reject(ledger.ReasonInvalid, "to", "%d is no day between %d and %d", to, ledger.MinDate, ledger.MaxDate)
+	}
+	day, err := r.cfg.Journal.BusinessDay(ctx)
+	if err != nil {
+		return err
+	}
+	if to < day.Date {
+		return ledger.Reject(ledger.ReasonDayPassed, "to", "the business date is %s already", day.Date)
 	}
 	done, seen := make(chan error, 1), r.watch()
 	go func() { done <- r.request(ctx, request{to: to, street: street, done: make(chan error, 1)}) }()
@@ -165,11 +173,8 @@ func (r *Roller) roll(ctx context.Context, q request) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case q.to == day.Date:
+	if q.to <= day.Date { // it is not before the date when it was asked for: another's roll has come there meanwhile
 		return nil
-	case q.to < day.Date:
-		return ledger.Reject(ledger.ReasonDayPassed, "to", "the business date is %s already", day.Date)
 	}
 	// Bookings go on while the projections catch up; then only the rest is waited for under the hold.
 	if _, err := r.cfg.Due.DueToOpen(ctx, day.Date, 0, 1, r.cfg.Journal.Head().Seq); err != nil {

@@ -272,3 +272,33 @@ func TestRollNeedsALeader(t *testing.T) {
 		t.Error("rolled without a term")
 	}
 }
+
+// TestRollsAtOnce: a roll whose day another's roll has passed while it waited did what it was asked for.
+func TestRollsAtOnce(t *testing.T) {
+	t.Parallel()
+	p := start(t, pgtest.New(t))
+	fill(t, p, 1000)
+	rollTo(t, p, 20131007, true)
+	ended := make(chan error, 4)
+	for _, to := range []ledger.Date{20131012, 20131009, 20131012, 20131010} {
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			ended <- p.roller.Roll(ctx, to, true, func(dayroll.Progress) {})
+		}()
+	}
+	late := 0
+	for range 4 {
+		if err := <-ended; ledger.AsRejection(err) != nil {
+			late++ // it was asked for when the day had passed
+		} else if err != nil {
+			t.Error(err)
+		}
+	}
+	if day, err := p.BusinessDay(t.Context()); err != nil || day.Date != 20131012 || day.Rolling() {
+		t.Errorf("business day %+v, %v (%d came late)", day, err, late)
+	}
+	if got, _ := days(t, p); len(got) != 6 {
+		t.Errorf("%d days ended", len(got))
+	}
+}

@@ -21,11 +21,12 @@ type Hasher struct {
 	hash hash.Hash
 	line []byte
 	rows int64
+	sums map[int64]ledger.Amount // by instrument
 }
 
 // NewHasher begins the cut of a day.
 func NewHasher(day ledger.Date) *Hasher {
-	h := &Hasher{hash: sha256.New()}
+	h := &Hasher{hash: sha256.New(), sums: map[int64]ledger.Amount{}}
 	fmt.Fprintf(h.hash, "bk cut v1 %08d\n", int32(day))
 	return h
 }
@@ -40,6 +41,20 @@ func (h *Hasher) Add(k projections.Key, holding projections.Holding) {
 	h.hash.Write(b)
 	h.line = b
 	h.rows++
+	h.sums[k.Instrument] = h.sums[k.Instrument].Add(holding.TradeDate())
+}
+
+// ErrUnbalanced is the error of a cut that does not add up to zero: it must not be frozen.
+var ErrUnbalanced = errors.New("the cut does not add up to zero")
+
+// balanced finds the instrument that doesn't add up to zero. All postings do, so a row has been altered.
+func (h *Hasher) balanced() error {
+	for instrument, sum := range h.sums {
+		if !sum.IsZero() {
+			return fmt.Errorf("%w: %s is left of instrument %d; the totals were altered: see bk verify, and rebuild %s", ErrUnbalanced, sum, instrument, Name)
+		}
+	}
+	return nil
 }
 
 // Sum gives the number of rows added so far and their hash.
@@ -83,7 +98,7 @@ func (r *Reader) Cut(ctx context.Context, day ledger.Date, atLeast uint64) (rows
 			return fmt.Errorf("work out the cut of %s: %w", day, err)
 		}
 		rows, hash = h.Sum()
-		return nil
+		return h.balanced()
 	})
 	return rows, hash, err
 }

@@ -1,6 +1,7 @@
 package daily_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -191,5 +192,23 @@ func TestFalseJournal(t *testing.T) {
 	}
 	if bad := fmt.Sprint(results[0].Breaches); !strings.Contains(bad, "the end of day 2013-10-07 states a cut of") {
 		t.Error(bad)
+	}
+}
+
+// TestUnbalancedCut: totals that were altered are not frozen into the journal.
+func TestUnbalancedCut(t *testing.T) {
+	t.Parallel()
+	b := newBank(11, 2, 60, false)
+	reader, pool := folded(t, b.Journal)
+	head := b.Head().Seq
+	if _, _, err := reader.Cut(t.Context(), b.today, head); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec(t.Context(), `UPDATE bk_read.daily_totals_1 SET settled = settled + 0.0000000001 WHERE account = 1099511627776 AND instrument = 1`); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := reader.Cut(t.Context(), b.today, head)
+	if !errors.Is(err, daily.ErrUnbalanced) || !strings.Contains(err.Error(), "0.0000000001 is left of instrument 1") {
+		t.Errorf("the cut of altered totals: %v", err)
 	}
 }

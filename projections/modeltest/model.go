@@ -107,7 +107,7 @@ func (m *Model) Book(c Command, today Date) Outcome {
 	if reason := m.unknown(c); reason != "" {
 		return Outcome{Reason: reason}
 	}
-	if reason := m.stateFault(c); reason != "" {
+	if reason := m.stateFault(c, today); reason != "" {
 		return Outcome{Reason: reason}
 	}
 	before := len(m.Entries)
@@ -118,12 +118,7 @@ func (m *Model) Book(c Command, today Date) Outcome {
 
 // apply books a command that nothing speaks against.
 func (m *Model) apply(c Command, today Date) *Entry {
-	effective := c.EffectiveDate
-	for _, d := range []Date{c.TradeDate, m.Date, today} {
-		if effective == 0 {
-			effective = d
-		}
-	}
+	effective := m.effective(c, today)
 	switch {
 	case c.isTrade():
 		return m.bookTrade(c, effective)
@@ -146,6 +141,16 @@ func (m *Model) apply(c Command, today Date) *Entry {
 		e.Postings = eventPostings(c)
 	}
 	return m.add(e)
+}
+
+// effective is when a command counts: as it says, else the trade date, the business date, the day of booking.
+func (m *Model) effective(c Command, today Date) Date {
+	for _, d := range []Date{c.EffectiveDate, c.TradeDate, m.Date} {
+		if d != 0 {
+			return d
+		}
+	}
+	return today
 }
 
 // add gives an entry its place.
@@ -174,8 +179,8 @@ func (m *Model) bookTrade(c Command, effective Date) *Entry {
 	}
 	if c.Replaces != nil {
 		old := m.target(c.Replaces)
-		if c.SettleDate == 0 && old.hasSettled() {
-			t.SettleDate = max(m.Date, t.TradeDate) // after settlement the day it is processed is its settlement date
+		if c.SettleDate == 0 && old.hasSettled() && t.TradeDate <= m.Date {
+			t.SettleDate = m.Date // after settlement the day it is processed is its settlement date
 		}
 		t.Corrects = old
 		if old.state() != "canceled" {
