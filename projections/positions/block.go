@@ -72,16 +72,6 @@ func (b run) do(o *op, ends bool) (after run, from int, err error) {
 	return b, i, nil
 }
 
-// derive works the marks out anew. before is where the line stands before the run.
-func (b run) derive(before state) error {
-	for _, at := range b {
-		if err := at.derive(&before); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // derive works the mark out anew, and leaves the end in st.
 func (b *block) derive(st *state) error {
 	m := mark{count: len(b.records)}
