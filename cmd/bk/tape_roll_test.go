@@ -4,8 +4,10 @@ import (
 	"encoding/csv"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 	"github.com/shopspring/decimal"
@@ -13,6 +15,15 @@ import (
 	"github.com/bkledger/bk/api/client"
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 )
+
+// awaitProjections waits until all read models have everything.
+func awaitProjections(t *testing.T, c *client.Client) {
+	t.Helper()
+	await(t, 5*time.Minute, "all projections are at the head", func() bool {
+		s, err := c.Admin.Status(t.Context(), connect.NewRequest(&bkv1.StatusRequest{}))
+		return err == nil && !slices.ContainsFunc(s.Msg.Projections, func(p *bkv1.ProjectionStatus) bool { return p.Lag > 0 })
+	})
+}
 
 // accountHoldings gives what an account has, by symbol: unsettled and settled.
 func accountHoldings(t *testing.T, c *client.Client, code string) (unsettled, settled map[string]decimal.Decimal) {
@@ -35,6 +46,7 @@ func rollTape(t *testing.T, c *client.Client, run func(args ...string) string, b
 	for day := 20131007; day <= 20131016; day++ {
 		out := run("roll", "--quiet", "--to", fmt.Sprint(day))
 		t.Log(strings.TrimSpace(out))
+		awaitProjections(t, c)
 		got, _ := accountHoldings(t, c, "street:cns")
 		want := tapeUnsettled(book, day)
 		for symbol := range got {
