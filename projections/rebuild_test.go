@@ -255,7 +255,7 @@ func TestUpgrade(t *testing.T) {
 	if err != nil || page.At.Seq != 3000 || len(page.Rows) != 10 {
 		t.Fatalf("a read meanwhile: at %s, %d rows, %v", page.At, len(page.Rows), err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	behind := (*projections.BehindError)(nil)
 	if err := r.WaitFor(ctx, balances.Name, 3100); !errors.As(err, &behind) || behind.Have != 3000 {

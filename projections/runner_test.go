@@ -136,7 +136,7 @@ func TestWaitFor(t *testing.T) {
 	waitFor(t, standby, 10)
 
 	for name, r := range map[string]*projections.Runner{"leader": r, "standby": standby} {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		err := r.WaitFor(ctx, balances.Name, 11)
 		behind := (*projections.BehindError)(nil)

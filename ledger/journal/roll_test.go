@@ -151,7 +151,7 @@ func TestHold(t *testing.T) {
 	}
 	waiting := make(chan journal.Outcome, 1)
 	go func() { waiting <- r.Book(t.Context(), []*ledger.Command{trade("k", "1")}, journal.BookOptions{})[0] }()
-	impatient, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	impatient, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if o := r.Book(impatient, []*ledger.Command{trade("impatient", "1")}, journal.BookOptions{})[0]; !errors.Is(o.Err, journal.ErrUnavailable) {
 		t.Errorf("who doesn't wait hears %v", o.Err)

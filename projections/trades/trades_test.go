@@ -96,7 +96,7 @@ func TestBitemporal(t *testing.T) {
 		}
 	}
 	// What is not in yet is waited for.
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	behind := (*projections.BehindError)(nil)
 	if _, err := f.Trades(ctx, trades.Query{Limit: 1, KnownAt: l.Head() + 1}); !errors.As(err, &behind) {
