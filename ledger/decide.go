@@ -30,6 +30,9 @@ func (r *Rules) Decide(to []*Entry, d *Draft, target Life, at Moment) ([]*Entry,
 		if target == nil {
 			return to, Reject(ReasonTradeNotFound, "target", "there is no such trade")
 		}
+		if c.EffectiveDate == 0 { // trades booked before the first roll are in force before their date
+			e.EffectiveDate = max(e.EffectiveDate, target[0].EffectiveDate)
+		}
 		return r.act(to, e, target, at)
 	case c.Replaces != nil:
 		before := len(to)

@@ -24,7 +24,8 @@ type trade struct {
 type act struct {
 	entry     ledger.ID
 	effective ledger.Date
-	from, to  int // its postings among the trade's
+	from, to  int  // its postings among the trade's
+	settles   bool // with the trade's parties
 }
 
 // live checks that an entry about a trade follows from those before it: new, open, settled, and from each of them cancelled; each step
@@ -49,7 +50,7 @@ func (j *journalCheck) live(e *ledger.Entry) {
 		j.breach("entry %d, a %s, is about trade %d, which was cancelled before", e.ID.Seq(), e.Kind, e.Links.Trade)
 		return
 	}
-	made := act{e.ID, e.EffectiveDate, len(t.postings), len(t.postings) + len(e.Postings)}
+	made := act{entry: e.ID, effective: e.EffectiveDate, from: len(t.postings), to: len(t.postings) + len(e.Postings)}
 	t.postings = append(t.postings, e.Postings...)
 	switch e.Kind {
 	case ledger.KindTradeOpen:
@@ -73,7 +74,7 @@ func (j *journalCheck) live(e *ledger.Entry) {
 func (j *journalCheck) booked(e *ledger.Entry) {
 	t := &trade{
 		state: ledger.TradeOpen, date: e.TradeDate, settle: e.SettleDate, effective: e.EffectiveDate, root: e.Links.Root,
-		parties: [2]int64{e.Trade.Account.ID, e.Trade.Target.ID}, force: act{e.ID, e.EffectiveDate, 0, len(e.Postings)},
+		parties: [2]int64{e.Trade.Account.ID, e.Trade.Target.ID}, force: act{entry: e.ID, effective: e.EffectiveDate, to: len(e.Postings)},
 		postings: slices.Clone(e.Postings),
 	}
 	if j.days.date != 0 && t.date > j.days.date {
@@ -131,6 +132,7 @@ func (j *journalCheck) settled(t *trade, made act, e *ledger.Entry) {
 	}
 	j.moves(t, e)
 	t.state, t.settledOnce = ledger.TradeSettled, true
+	made.settles = true
 	t.settlements = append(t.settlements, made)
 }
 
@@ -176,6 +178,9 @@ func (j *journalCheck) reversed(t *trade, made act, e *ledger.Entry) {
 	}
 	last := t.settlements[len(t.settlements)-1]
 	t.settlements = t.settlements[:len(t.settlements)-1]
+	if slices.ContainsFunc(t.settlements, func(left act) bool { return left.settles }) {
+		t.state = ledger.TradeSettled // with its parties; the street's side is undone
+	}
 	j.undoes(t, last, made, e)
 }
 

@@ -107,7 +107,7 @@ func (m *Model) Book(c Command, today Date) Outcome {
 	if reason := m.unknown(c); reason != "" {
 		return Outcome{Reason: reason}
 	}
-	if reason := m.stateFault(c, today); reason != "" {
+	if reason := m.stateFault(c); reason != "" {
 		return Outcome{Reason: reason}
 	}
 	before := len(m.Entries)
@@ -126,6 +126,9 @@ func (m *Model) apply(c Command, today Date) *Entry {
 		return m.cancel(m.target(c.Target), nil)
 	case c.Kind == "trade.settle_street":
 		t := m.target(c.Target)
+		if c.EffectiveDate == 0 {
+			effective = max(effective, t.Effective) // a trade may be in force before its date
+		}
 		return m.add(&Entry{Kind: c.Kind, Trade: t, State: t.state(), Effective: effective, Postings: t.streetLeg()})
 	}
 	e := &Entry{Kind: c.Kind, Effective: effective, TradeDate: c.TradeDate, SettleDate: c.SettleDate, Fields: c.Fields}

@@ -111,7 +111,7 @@ func (m *Model) unknown(c Command) string {
 }
 
 // stateFault finds what the state of a trade does not allow.
-func (m *Model) stateFault(c Command, today Date) string {
+func (m *Model) stateFault(c Command) string {
 	ref := c.Target
 	if c.Replaces != nil {
 		ref = c.Replaces
@@ -129,7 +129,7 @@ func (m *Model) stateFault(c Command, today Date) string {
 		return "trade_not_open"
 	case c.Kind == "trade.settle_street" && len(t.streetLeg()) == 0:
 		return "trade_settled"
-	case c.Kind == "trade.settle_street" && m.effective(c, today) < t.Effective:
+	case c.Kind == "trade.settle_street" && c.EffectiveDate != 0 && c.EffectiveDate < t.Effective:
 		return "invalid_field"
 	}
 	return ""
