@@ -3,7 +3,9 @@ package api
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
 
 	"connectrpc.com/connect"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -181,6 +183,9 @@ func databaseAway(err error) bool {
 			return true
 		}
 		return false
+	}
+	if broken := (*net.OpError)(nil); errors.As(err, &broken) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return true // in the middle of an answer
 	}
 	return pgconn.SafeToRetry(err)
 }
