@@ -44,6 +44,7 @@ func (s query) ListCuts(ctx context.Context, req *connect.Request[bkv1.ListCutsR
 	for _, c := range cuts {
 		res.Cuts = append(res.Cuts, &bkv1.Cut{
 			Date: int32(c.Day), Rows: c.Rows, Hash: hex.EncodeToString(c.Hash[:]), Token: c.Token.String(), BookedAt: timestamppb.New(c.BookedAt),
+			BeginToken: c.Begin.String(),
 		})
 	}
 	return connect.NewResponse(res), nil

@@ -179,7 +179,7 @@ func (s query) trialRow(lines []balances.TrialLine) *bkv1.TrialBalanceRow {
 
 func (s query) GetStatement(ctx context.Context, req *connect.Request[bkv1.GetStatementRequest]) (*connect.Response[bkv1.GetStatementResponse], error) {
 	m := req.Msg
-	list := listOf("statement", m.Account.GetId(), m.Account.GetCode(), m.Instrument.String(), m.FromDate, m.ToDate, m.AsOf, m.KnownAt)
+	list := listOf("statement", m.Account.GetId(), m.Account.GetCode(), m.Instrument.String(), m.FromDate, m.ToDate, m.AsOf, m.KnownAt, m.Entries)
 	from, err := pageFrom(list, m.PageToken)
 	if err != nil {
 		return nil, err
@@ -195,6 +195,9 @@ func (s query) GetStatement(ctx context.Context, req *connect.Request[bkv1.GetSt
 		if rej := realDay(d.field, d.date); rej != nil {
 			return nil, rej
 		}
+	}
+	if q.Entries, err = s.chosen(m); err != nil {
+		return nil, err
 	}
 	if q.AtLeast, err = s.reach(ctx, m.AtLeast); err != nil {
 		return nil, err
@@ -228,6 +231,29 @@ func (s query) GetStatement(ctx context.Context, req *connect.Request[bkv1.GetSt
 		res.Lines = append(res.Lines, s.statementLine(l))
 	}
 	return connect.NewResponse(res), nil
+}
+
+// chosen gives the sequence numbers of the entries that a statement is asked for; none is all.
+func (s query) chosen(m *bkv1.GetStatementRequest) ([]uint64, error) {
+	if len(m.Entries) == 0 {
+		return nil, nil
+	}
+	if m.FromDate != 0 || m.ToDate != 0 || m.AsOf != 0 {
+		return nil, ledger.Reject(ledger.ReasonInvalid, "entries", "not with from_date, to_date or as_of")
+	}
+	here := s.cfg.Journal.Head().Shard
+	seqs := make([]uint64, len(m.Entries))
+	for i, n := range m.Entries {
+		id := ledger.ID(n)
+		if id.Shard() != here {
+			return nil, ledger.Reject(ledger.ReasonInvalid, indexed("entries", i), "is of shard %d, this server has shard %d", id.Shard(), here)
+		}
+		if i > 0 && n <= m.Entries[i-1] {
+			return nil, ledger.Reject(ledger.ReasonInvalid, indexed("entries", i), "%d does not come after %d: they are to ascend", n, m.Entries[i-1])
+		}
+		seqs[i] = id.Seq()
+	}
+	return seqs, nil
 }
 
 func (s query) statementLine(l statement.Line) *bkv1.StatementLine {

@@ -15,7 +15,7 @@ import (
 // ListTrades hands all filters on to the projection.
 func (s query) ListTrades(ctx context.Context, req *connect.Request[bkv1.ListTradesRequest]) (*connect.Response[bkv1.ListTradesResponse], error) {
 	m := req.Msg
-	list := listOf("trades", m.Account.GetId(), m.Account.GetCode(), m.Instrument.String(), m.State, m.FromDate, m.ToDate, m.AsOf, m.KnownAt)
+	list := listOf("trades", m.Account.GetId(), m.Account.GetCode(), m.Instrument.String(), m.State, m.States, m.FromDate, m.ToDate, m.AsOf, m.KnownAt)
 	from, err := pageFrom(list, m.PageToken)
 	if err != nil {
 		return nil, err
@@ -30,11 +30,9 @@ func (s query) ListTrades(ctx context.Context, req *connect.Request[bkv1.ListTra
 	if q.From != 0 && q.To != 0 && q.From > q.To {
 		return nil, ledger.Reject(ledger.ReasonInvalid, "from_date", "%s is after to_date, %s", q.From, q.To)
 	}
-	state, rej := wire.TradeStateFrom("state", m.State)
-	if rej != nil {
-		return nil, rej
+	if q.States, err = tradeStates(m); err != nil {
+		return nil, err
 	}
-	q.State = state
 	if q.AtLeast, err = s.reach(ctx, m.AtLeast); err != nil {
 		return nil, err
 	}
@@ -66,6 +64,25 @@ func (s query) ListTrades(ctx context.Context, req *connect.Request[bkv1.ListTra
 		res.Trades = append(res.Trades, s.tradeSummary(row))
 	}
 	return connect.NewResponse(res), nil
+}
+
+// tradeStates gives the states that the request wants; none is all.
+func tradeStates(m *bkv1.ListTradesRequest) (states []ledger.TradeState, err error) {
+	if m.State != bkv1.TradeState_TRADE_STATE_UNSPECIFIED {
+		state, rej := wire.TradeStateFrom("state", m.State)
+		if rej != nil {
+			return nil, rej
+		}
+		states = append(states, state)
+	}
+	for i, s := range m.States {
+		state, rej := wire.TradeStateFrom(indexed("states", i), s)
+		if rej != nil {
+			return nil, rej
+		}
+		states = append(states, state)
+	}
+	return states, nil
 }
 
 func (s query) tradeSummary(r trades.Row) *bkv1.TradeSummary {

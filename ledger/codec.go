@@ -46,7 +46,7 @@ func (c *Command) Hash() Content {
 		if t != nil {
 			e.int(int64(t.Trade))
 			e.text(t.Key)
-			e.bool(t.Link)
+			e.presence(t.Link, t.UnlessSettled)
 		}
 	}
 	if c.Account != nil {

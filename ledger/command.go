@@ -38,12 +38,16 @@ type Command struct {
 	Fields   map[string]string // on kinds that have no type of their own
 }
 
-// Target names an earlier trade: by id, or by the key that it was booked with.
+// Target names an earlier trade: by id, or by the key that it was booked with. With both it is the trade that was booked with the key, or, if
+// there is none such, the one with the id.
 type Target struct {
 	Trade ID
 	Key   string
 	// Link: where the trade to replace is cancelled already, only link the two instead of rejecting.
 	Link bool
+	// UnlessSettled rejects the command with [ReasonTradeSettled] where the trade is settled with its parties, at the command's place in the
+	// journal. One that is cancelled is not settled any more.
+	UnlessSettled bool
 }
 
 // PostingRequest is a posting as a caller gives it.
@@ -136,7 +140,7 @@ func (c *Command) IsDefinition() bool { return c.Kind == KindOpen || c.Kind == K
 // booked already shows in the trade's or the day's state.
 func (k Kind) IsInternal() bool {
 	switch k {
-	case KindTradeOpen, KindSettle, KindReverse, KindDayBegin, KindDayEnd:
+	case KindTradeOpen, KindSettle, KindReverse, KindLink, KindDayBegin, KindDayEnd:
 		return true
 	}
 	return false
@@ -253,9 +257,6 @@ func (c *Command) checkFields() *Rejection {
 func (t *Target) check(field string) *Rejection {
 	if t.Trade == 0 && t.Key == "" {
 		return Reject(ReasonMissing, field, "the trade's id or key is needed")
-	}
-	if t.Trade != 0 && t.Key != "" {
-		return Reject(ReasonInvalid, field, "give the trade's id or its key, not both")
 	}
 	if t.Trade < 0 {
 		return Reject(ReasonInvalid, field+".trade", "%d is no trade id", t.Trade)

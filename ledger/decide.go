@@ -13,7 +13,7 @@ type Moment struct {
 }
 
 // Decide settles what a prepared command does at its place in the journal, which depends on order: the state of the trade that it acts on, and
-// the business date. It appends the entries to book to the given ones, with their ids: most commands make one; a correction also cancels, the
+// the business date. It appends the entries to book to the given ones, with their ids: most commands make one; a correction also cancels or links, the
 // cancel of a settled trade also reverses settlements, and a trade that is booked late settles at once. target is the trade that the command names,
 // nil if there is none such. What is rejected leaves nothing behind. Definitions are the directory's ([Directory.Reserve]).
 func (r *Rules) Decide(to []*Entry, d *Draft, target Life, at Moment) ([]*Entry, *Rejection) {
@@ -29,6 +29,9 @@ func (r *Rules) Decide(to []*Entry, d *Draft, target Life, at Moment) ([]*Entry,
 	case c.Target != nil:
 		if target == nil {
 			return to, Reject(ReasonTradeNotFound, "target", "there is no such trade")
+		}
+		if rej := c.Target.settled("target", target); rej != nil {
+			return to, rej
 		}
 		if c.EffectiveDate == 0 { // trades booked before the first roll are in force before their date
 			e.EffectiveDate = max(e.EffectiveDate, target[0].EffectiveDate)
@@ -66,16 +69,35 @@ func (r *Rules) book(to []*Entry, d *Draft, replaced Life, at Moment) []*Entry {
 	return to
 }
 
-// replace cancels the trade that another is booked in place of, and links the two both ways.
+// settled rejects a command that its target's settlement stands against.
+func (t *Target) settled(field string, trade Life) *Rejection {
+	if t.UnlessSettled && trade.State() == TradeSettled {
+		return Reject(ReasonTradeSettled, field, "trade %d is settled already", trade[0].ID)
+	}
+	return nil
+}
+
+// link says of a cancelled trade that the next entry books another in its place.
+func (l Life) link(by *Entry, id ID) *Entry {
+	e := &Entry{ID: id, BookedAt: by.BookedAt, Kind: KindLink, Source: by.Source}
+	l.about(e)
+	e.State, e.Links.ReplacedBy = l.State(), id+1
+	return e
+}
+
+// replace cancels the trade that another is booked in place of, if it is not cancelled yet, and links the two both ways.
 func (r *Rules) replace(to []*Entry, d *Draft, target Life, at Moment) ([]*Entry, *Rejection) {
 	if target == nil {
 		return to, Reject(ReasonTradeNotFound, "replaces", "there is no such trade")
+	}
+	if rej := d.Command.Replaces.settled("replaces", target); rej != nil {
+		return to, rej
 	}
 	if target.State() == TradeCanceled {
 		if !d.Command.Replaces.Link {
 			return to, Reject(ReasonTradeCanceled, "replaces", "trade %d is cancelled already", target[0].ID)
 		}
-		return to, nil
+		return append(to, target.link(d.Entry, at.Next)), nil
 	}
 	cancel := &Entry{BookedAt: d.Entry.BookedAt, Kind: KindCancel, Source: d.Entry.Source}
 	to, rej := r.act(to, cancel, target, at)

@@ -38,7 +38,8 @@ type Links struct {
 	Reverses ID
 	// Corrects is the trade that this one was booked in place of.
 	Corrects ID
-	// ReplacedBy, on the cancel of a correction, is the trade that was booked in place of the cancelled one.
+	// ReplacedBy, on the cancel of a correction and on [KindLink], is the trade that was booked in place of the cancelled one; the last
+	// one counts.
 	ReplacedBy ID
 	// Root, on all entries about a correction, is the first trade of its chain of corrections: the correction stands in its place
 	// where trades are put in order (cost, P&L).
@@ -58,8 +59,8 @@ func (e *Entry) Place() ID {
 }
 
 // Entry is one line of the journal: what happened, and the postings that it makes. Entries never change. Entries that define an account
-// or an instrument, that begin or end a day, and that book or cancel a trade which is not in force yet have no postings, every other
-// has [MinPostings] to [MaxPostings].
+// or an instrument, that begin or end a day, that link a trade, and that book or cancel a trade which is not in force yet have no postings,
+// every other has [MinPostings] to [MaxPostings].
 type Entry struct {
 	ID       ID
 	Epoch    int64     // the writer's term that appended it

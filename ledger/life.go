@@ -26,6 +26,7 @@ const (
 	KindSettle       Kind = "trade.settle"        // the parties' unsettled bucket becomes settled, and, if the roll does so, the street side; effective on the settlement date
 	KindSettleStreet Kind = "trade.settle_street" // the street side alone, booked by itself; effective as its command says
 	KindReverse      Kind = "trade.reverse"       // negates a settlement, or what else came after, as a part of the trade's cancel; effective as what it negates
+	KindLink         Kind = "trade.link"          // another trade is booked in place of one that is cancelled already; right before that one, effective as the booking
 )
 
 // Life is a trade with all entries about it, in journal order; the first booked it.

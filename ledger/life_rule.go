@@ -12,6 +12,9 @@ func lifeRules() []Rule {
 		{Kind: KindReverse, OnTrade: func(e *Entry, _ Life, _ *Desk) *Rejection {
 			return Reject(ReasonInvalid, "kind", "a %s is made by a cancel only", e.Kind)
 		}},
+		{Kind: KindLink, OnTrade: func(e *Entry, _ Life, _ *Desk) *Rejection {
+			return Reject(ReasonInvalid, "kind", "a %s is made by the booking of another trade only", e.Kind)
+		}},
 		{Kind: KindCancel, OnTrade: cancelTrade},
 	}
 }

@@ -25,6 +25,14 @@ func instead(of ledger.ID) func(*ledger.Command, *ledger.Trade) {
 	}
 }
 
+// linked is instead of a trade that is cancelled already.
+func linked(to ledger.ID) func(*ledger.Command, *ledger.Trade) {
+	return func(c *ledger.Command, t *ledger.Trade) {
+		instead(to)(c, t)
+		c.Replaces.Link = true
+	}
+}
+
 // TestLife runs whole lives of trades and compares every entry: postings, dates, links, states.
 func TestLife(t *testing.T) {
 	t.Parallel()
@@ -200,14 +208,29 @@ func TestLife(t *testing.T) {
 		{"correction linked to a trade that is cancelled already", func(w *world) {
 			first := w.trade(plain)
 			w.must(on(ledger.KindCancel, first))
-			w.trade(func(c *ledger.Command, t *ledger.Trade) {
-				instead(first)(c, t)
-				c.Replaces.Link = true
-			})
+			w.trade(linked(first))
 		}, `
 1 trade.exchange open 2013-10-07 settles 2013-10-10: cust:100001/u 100 IBM, street:cns/u -100 IBM, cust:100001/u -1000 USD, street:cns/u 1000 USD
 2 trade.cancel canceled 2013-10-07 trade 1 reverses 1: cust:100001/u -100 IBM, street:cns/u 100 IBM, cust:100001/u 1000 USD, street:cns/u -1000 USD
-3 trade.exchange open 2013-10-07 settles 2013-10-10 corrects 1 root 1: cust:100001/u 90 IBM, street:cns/u -90 IBM, cust:100001/u -900 USD, street:cns/u 900 USD
+3 trade.link canceled 2013-10-07 trade 1 by 4
+4 trade.exchange open 2013-10-07 settles 2013-10-10 corrects 1 root 1: cust:100001/u 90 IBM, street:cns/u -90 IBM, cust:100001/u -900 USD, street:cns/u 900 USD
+`},
+		{"another one linked to a corrected correction, by which it is replaced from then on", func(w *world) {
+			w.roll(20131004, true)
+			first := w.trade(plain)
+			second := w.trade(instead(first))
+			w.trade(instead(second))
+			w.trade(linked(second))
+		}, `
+1 day.begin 2013-10-04
+2 day.end 2013-10-04
+3 trade.exchange new 2013-10-07 settles 2013-10-10
+4 trade.cancel canceled 2013-10-07 trade 3 reverses 3 by 5
+5 trade.exchange new 2013-10-07 settles 2013-10-10 corrects 3 root 3
+6 trade.cancel canceled 2013-10-07 trade 5 reverses 5 corrects 3 root 3 by 7
+7 trade.exchange new 2013-10-07 settles 2013-10-10 corrects 5 root 3
+8 trade.link canceled 2013-10-07 trade 5 corrects 3 root 3 by 9
+9 trade.exchange new 2013-10-07 settles 2013-10-10 corrects 5 root 3
 `},
 		{"correction of a new trade", func(w *world) {
 			w.roll(20131004, true)

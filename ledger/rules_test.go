@@ -133,18 +133,26 @@ func TestContentHash(t *testing.T) {
 			t.Errorf("%s makes it another request", name)
 		}
 	}
+	others := map[ledger.Content]string{}
 	for name, change := range map[string]func(c *ledger.Command){
 		"quantity":   func(c *ledger.Command) { c.Trade.Quantity = ledger.MustAmount("100.0000000001") },
 		"kind":       func(c *ledger.Command) { c.Kind, c.Trade.ContraMPID = ledger.KindAwayTrade, "CODA" },
 		"metadata":   func(c *ledger.Command) { c.Metadata = map[string]string{"a": "b"} },
 		"trade date": func(c *ledger.Command) { c.TradeDate = 20131008 },
 		"replaces":   func(c *ledger.Command) { c.Replaces = &ledger.Target{Key: "x"} },
+		"link":       func(c *ledger.Command) { c.Replaces = &ledger.Target{Key: "x", Link: true} },
+		"unless":     func(c *ledger.Command) { c.Replaces = &ledger.Target{Key: "x", UnlessSettled: true} },
+		"both":       func(c *ledger.Command) { c.Replaces = &ledger.Target{Key: "x", Trade: 1} },
 		"order id":   func(c *ledger.Command) { c.Trade.OrderID = "o" },
 		"omit fees":  func(c *ledger.Command) { c.Trade.OmitSEC = true },
 	} {
 		if hash(change) == first {
 			t.Errorf("another %s makes it no other request", name)
 		}
+		if other, there := others[hash(change)]; there {
+			t.Errorf("%s and %s are the same request", name, other)
+		}
+		others[hash(change)] = name
 	}
 }
 

@@ -55,6 +55,9 @@ func TestRefusedSteps(t *testing.T) {
 		{"canceled", ledger.KindCancel, ledger.ReasonTradeCanceled},
 		{"canceled", ledger.KindReverse, ledger.ReasonInvalid},
 		{"canceled", "", ledger.ReasonTradeCanceled},
+		{"none", ledger.KindLink, ledger.ReasonTradeNotFound},
+		{"open", ledger.KindLink, ledger.ReasonInvalid},
+		{"canceled", ledger.KindLink, ledger.ReasonInvalid},
 	} {
 		w := newWorld(t)
 		trade := states[c.state](w)
@@ -66,8 +69,10 @@ func TestRefusedSteps(t *testing.T) {
 			if c.state == "canceled" {
 				step.Key = "again"
 			}
-		case ledger.KindReverse:
-			field = "kind"
+		case ledger.KindReverse, ledger.KindLink:
+			if c.state != "none" {
+				field = "kind"
+			}
 		}
 		_, rej := w.try(step)
 		if rej == nil || rej.Reason != c.reason || rej.Field != field || len(w.entries) != booked {
@@ -76,10 +81,58 @@ func TestRefusedSteps(t *testing.T) {
 	}
 }
 
+// TestUnlessSettled: what asks for it is refused of a settled trade, and of no other.
+func TestUnlessSettled(t *testing.T) {
+	t.Parallel()
+	settled := func(w *world) ledger.ID { trade := w.trade(plain); w.roll(20131010, false); return trade }
+	for name, c := range map[string]struct {
+		trade  func(w *world) ledger.ID
+		reason ledger.Reason // of a cancel and a correction
+	}{
+		"new":     {func(w *world) ledger.ID { w.roll(20131004, true); return w.trade(plain) }, ""},
+		"open":    {func(w *world) ledger.ID { return w.trade(plain) }, ""},
+		"settled": {settled, ledger.ReasonTradeSettled},
+		"its street side alone settled": {func(w *world) ledger.ID {
+			trade := w.trade(plain)
+			w.must(on(ledger.KindSettleStreet, trade))
+			return trade
+		}, ""},
+		"cancelled after it had settled": {func(w *world) ledger.ID {
+			trade := settled(w)
+			w.must(on(ledger.KindCancel, trade))
+			return trade
+		}, ledger.ReasonTradeCanceled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, field := range []string{"target", "replaces"} {
+				w := newWorld(t)
+				trade := c.trade(w)
+				step, target := on(ledger.KindCancel, trade), &ledger.Target{Trade: trade, UnlessSettled: true}
+				if step.Target = target; field == "replaces" {
+					step = exchangeTrade()
+					step.Key, step.Replaces = "again", target
+				}
+				_, rej := w.try(step)
+				if c.reason == "" && rej != nil || c.reason != "" && (rej == nil || rej.Reason != c.reason || rej.Field != field) {
+					t.Errorf("%s: %v, want %q", step.Kind, rej, c.reason)
+				}
+			}
+		})
+	}
+	w := newWorld(t)
+	trade := settled(w)
+	w.must(on(ledger.KindCancel, trade))
+	w.trade(func(c *ledger.Command, t *ledger.Trade) {
+		linked(trade)(c, t)
+		c.Replaces.UnlessSettled = true
+	})
+}
+
 // TestStepsNeedATrade: what acts on a trade is refused without one, and before anything else.
 func TestStepsNeedATrade(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []ledger.Kind{ledger.KindTradeOpen, ledger.KindSettle, ledger.KindSettleStreet, ledger.KindReverse, ledger.KindCancel} {
+	for _, kind := range []ledger.Kind{ledger.KindTradeOpen, ledger.KindSettle, ledger.KindSettleStreet, ledger.KindReverse, ledger.KindLink, ledger.KindCancel} {
 		w := newWorld(t)
 		if booked, rej := w.try(&ledger.Command{Kind: kind}); rej == nil || rej.Reason != ledger.ReasonMissing || rej.Field != "target" {
 			t.Errorf("%s: %v, %v", kind, booked, rej)

@@ -40,10 +40,11 @@ func TestChunksKeepGroupsWhole(t *testing.T) {
 	if rej := b.Roll(20131010, true, func(ledger.Date) (int64, [32]byte) { return 0, [32]byte{} }); rej != nil {
 		t.Fatal(rej)
 	}
-	book(trade("late", nil))                             // booking, settlement
-	book(trade("late 2", &ledger.Target{Key: "late"}))   // reversal, cancel, booking, settlement
-	book(trade("open 3", &ledger.Target{Key: "open 2"})) // the same
-	const within = 1 + 1 + 3 + 3                         // entries that follow another of their group
+	book(trade("late", nil))                                       // booking, settlement
+	book(trade("late 2", &ledger.Target{Key: "late"}))             // reversal, cancel, booking, settlement
+	book(trade("open 3", &ledger.Target{Key: "open 2"}))           // the same
+	book(trade("late 3", &ledger.Target{Key: "late", Link: true})) // link, booking, settlement
+	const within = 1 + 1 + 3 + 3 + 2                               // entries that follow another of their group
 	reg := prometheus.NewRegistry()
 	r := newRunner(t, foldtest.Pool(t, pgtest.New(t)), b.Journal, func(c *projections.Config) { c.MaxChunkEntries, c.Metrics = 1, reg })
 	start(t, r)

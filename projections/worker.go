@@ -176,7 +176,7 @@ func (w *worker) continues(e *ledger.Entry) bool {
 	switch {
 	case e == nil:
 		return false
-	case e.Kind == ledger.KindReverse, e.Kind == ledger.KindCancel && e.Links.ReplacedBy != 0:
+	case e.Kind == ledger.KindReverse, e.Kind == ledger.KindLink, e.Kind == ledger.KindCancel && e.Links.ReplacedBy != 0:
 		return true
 	}
 	return len(w.ahead) > 0 && w.ahead[0].Kind == ledger.KindSettle && w.ahead[0].Links.Trade == e.ID

@@ -42,12 +42,12 @@ func BookTrade(r *bkv1.BookTradeRequest) (*ledger.Command, *ledger.Rejection) {
 
 // CancelTrade converts a request to cancel a trade. Its form is [CancelForm].
 func CancelTrade(r *bkv1.CancelTradeRequest) (*ledger.Command, *ledger.Rejection) {
-	return withTarget(command(r), r.GetTarget()), nil
+	return withTarget(command(r), r.GetTarget(), r.GetUnlessSettled()), nil
 }
 
 // CorrectTrade converts a request to correct a trade. Its form is [CorrectForm].
 func CorrectTrade(r *bkv1.CorrectTradeRequest) (*ledger.Command, *ledger.Rejection) {
-	return withCorrection(datedCommand(r), r.GetTarget(), r.GetTrade())
+	return withCorrection(datedCommand(r), r)
 }
 
 // Command converts a command of a batch or stream. Rejections have the request's own names; for later ones there is the form.
@@ -67,11 +67,11 @@ func Command(r *bkv1.Command) (*ledger.Command, Form, *ledger.Rejection) {
 	case *bkv1.Command_Cancel:
 		form = CancelCommandForm
 		if rej = undated(r); rej == nil {
-			c = withTarget(c, of.Cancel.GetTarget())
+			c = withTarget(c, of.Cancel.GetTarget(), of.Cancel.GetUnlessSettled())
 		}
 	case *bkv1.Command_Correct:
 		form = CorrectCommandForm
-		c, rej = withCorrection(c, of.Correct.GetTarget(), of.Correct.GetTrade())
+		c, rej = withCorrection(c, of.Correct)
 	case *bkv1.Command_Event:
 		form = EventForm
 		c, rej = withEvent(c, of.Event)
@@ -103,35 +103,44 @@ func withTrade(c *ledger.Command, t *bkv1.Trade, replaces *bkv1.Replaces) (*ledg
 		return nil, rej
 	}
 	if replaces != nil {
-		c.Replaces = &ledger.Target{Trade: ledger.ID(replaces.Trade), Key: replaces.Key, Link: replaces.LinkIfCanceled}
+		c.Replaces = &ledger.Target{
+			Trade: ledger.ID(replaces.Trade), Key: replaces.Key, Link: replaces.LinkIfCanceled, UnlessSettled: replaces.UnlessSettled,
+		}
 	}
 	return c, nil
 }
 
-func withTarget(c *ledger.Command, t *bkv1.Target) *ledger.Command {
+func withTarget(c *ledger.Command, t *bkv1.Target, unlessSettled bool) *ledger.Command {
 	c.Kind = ledger.KindCancel
-	c.Target = target(t)
+	c.Target = target(t, unlessSettled)
 	return c
 }
 
-func withCorrection(c *ledger.Command, t *bkv1.Target, booked *bkv1.Trade) (*ledger.Command, *ledger.Rejection) {
-	if t == nil {
+// correction is what the two requests for one have in common.
+type correction interface {
+	GetTarget() *bkv1.Target
+	GetTrade() *bkv1.Trade
+	GetUnlessSettled() bool
+}
+
+func withCorrection(c *ledger.Command, r correction) (*ledger.Command, *ledger.Rejection) {
+	if r.GetTarget() == nil {
 		return nil, ledger.Reject(ledger.ReasonMissing, "target", "the trade to correct is needed")
 	}
-	c, rej := withTrade(c, booked, nil)
+	c, rej := withTrade(c, r.GetTrade(), nil)
 	if rej != nil {
 		return nil, rej
 	}
-	c.Replaces = target(t)
+	c.Replaces = target(r.GetTarget(), r.GetUnlessSettled())
 	return c, nil
 }
 
 // target converts a target; none stays none, which the ledger calls missing.
-func target(t *bkv1.Target) *ledger.Target {
+func target(t *bkv1.Target, unlessSettled bool) *ledger.Target {
 	if t == nil {
 		return nil
 	}
-	return &ledger.Target{Trade: ledger.ID(t.Trade), Key: t.Key}
+	return &ledger.Target{Trade: ledger.ID(t.Trade), Key: t.Key, UnlessSettled: unlessSettled}
 }
 
 func withPostings(c *ledger.Command, e *bkv1.NewEntry) (*ledger.Command, *ledger.Rejection) {
@@ -168,7 +177,7 @@ func BookEvent(r *bkv1.BookEventRequest) (*ledger.Command, *ledger.Rejection) {
 // withEvent converts an event by kind. Kinds that have a type of their own are refused, since they need what fields can't hold, and so are
 // those that only the ledger books.
 func withEvent(c *ledger.Command, e *bkv1.NewEvent) (*ledger.Command, *ledger.Rejection) {
-	c.Kind, c.Fields, c.Target = ledger.Kind(e.GetKind()), e.GetFields(), target(e.GetTarget())
+	c.Kind, c.Fields, c.Target = ledger.Kind(e.GetKind()), e.GetFields(), target(e.GetTarget(), false)
 	switch {
 	case c.Kind == "":
 		return nil, ledger.Reject(ledger.ReasonMissing, "kind", "an event needs its kind")

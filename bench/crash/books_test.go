@@ -14,7 +14,7 @@ const first, second, street, depository, share = 1, 2, 3, 4, 1
 
 // books is a small journal that is right in every way, written down by hand: a trade before the first roll, one on and one after the first
 // business date, a roll over two days that is killed between them, a correction of a settled trade, which settles at once, a cancel of
-// another, a plain posting, and a trade that is cancelled while it is new.
+// another, a plain posting, a trade that is cancelled while it is new, and one that is booked in its place later.
 func books() []*ledger.Entry {
 	const mar3, mar4, mar5, mar10 = 20250303, 20250304, 20250305, 20250310
 	u, s := ledger.Unsettled, ledger.Settled
@@ -76,8 +76,10 @@ func books() []*ledger.Entry {
 		25: entry(ledger.KindPosting, "1/ffffff", "", mar5, ledger.Links{}, post(second, u, 5), post(street, u, -5)),
 		26: entry(ledger.KindTransferTrade, "1/ggggggg", ledger.TradeNew, mar10, ledger.Links{Trade: 26}),
 		27: entry(ledger.KindCancel, "1/hhhhhhhh", ledger.TradeCanceled, mar10, ledger.Links{Trade: 26, Reverses: 26}),
+		28: entry(ledger.KindLink, "", ledger.TradeCanceled, mar10, ledger.Links{Trade: 26, ReplacedBy: 29}),
+		29: entry(ledger.KindTransferTrade, "1/iiiiiiiii", ledger.TradeNew, mar10, ledger.Links{Trade: 29, Corrects: 26, Root: 26}),
 	}[1:]
-	dates := map[ledger.ID][2]ledger.Date{6: {mar3, mar4}, 9: {mar3, mar4}, 10: {mar4, mar5}, 21: {mar3, mar5}, 26: {mar10, mar10}}
+	dates := map[ledger.ID][2]ledger.Date{6: {mar3, mar4}, 9: {mar3, mar4}, 10: {mar4, mar5}, 21: {mar3, mar5}, 26: {mar10, mar10}, 29: {mar10, mar10}}
 	for i, e := range all {
 		e.ID, e.Epoch, e.BookedAt = ledger.MakeID(shard, uint64(i+1)), int64(1+i/15), time.UnixMicro(int64(1000+i)).UTC()
 		if e.Links.Trade == 0 {
@@ -85,7 +87,7 @@ func books() []*ledger.Entry {
 		}
 		e.TradeDate, e.SettleDate = dates[e.Links.Trade][0], dates[e.Links.Trade][1]
 		e.Trade = &ledger.Trade{Account: ledger.AccountRef{ID: first}}
-		if e.Links.Trade == 6 || e.Links.Trade == 26 {
+		if e.Links.Trade == 6 || e.Links.Trade == 26 || e.Links.Trade == 29 {
 			e.Trade.Target = ledger.AccountRef{ID: second}
 		}
 	}
@@ -98,11 +100,12 @@ func keysOf(e *ledger.Entry) []string {
 		1: {"1"}, 2: {"2"}, 3: {"3"}, 4: {"instrument/1"}, 5: {"4"}, 6: {"1", "2"}, 7: {"day"}, 8: {"day"}, 9: {"1"}, 10: {"1"},
 		11: {"day"}, 12: {"1"}, 13: {"1", "2"}, 14: {"1"}, 15: {"day"}, 16: {"day"}, 17: {"1"}, 18: {"day"},
 		19: {"1"}, 20: {"1"}, 21: {"1"}, 22: {"1"}, 23: {"1", "2"}, 24: {"1", "2"}, 25: {"2"}, 26: {"1", "2"}, 27: {"1", "2"},
+		28: {"1", "2"}, 29: {"1", "2"},
 	}[e.ID.Seq()]
 }
 
 // events are how many that are.
-const events = 33
+const events = 37
 
 // balancesOf gives what books come to, worked out by hand.
 func balancesOf() map[balanceKey]balance {

@@ -11,6 +11,7 @@ import (
 //	booking [settle]                                of a trade; the settlement if it is due already
 //	reverse... cancel                               a cancel; each settlement is reversed before
 //	reverse... cancel booking [settle]              a correction
+//	link booking [settle]                           a correction of a trade that is cancelled already
 //	an event
 //
 // The entry that has the command's key is the booking, the cancel of a cancel, or the event.
@@ -28,7 +29,7 @@ type wanted byte
 const (
 	anything  wanted = iota // the next command, or a day
 	cancels                 // another reversal, or the cancel
-	rebooking               // the corrected trade
+	rebooking               // the trade in place of a cancelled one
 	settles                 // the settlement of a trade that was booked late
 )
 
@@ -67,12 +68,12 @@ func (j *journalCheck) place(e *ledger.Entry) {
 	}
 	if g.want == anything {
 		*g = group{epoch: e.Epoch, trade: e.Links.Trade}
-		if e.Key == "" && e.Kind != ledger.KindReverse && (e.Kind != ledger.KindCancel || e.Links.ReplacedBy == 0) {
+		if e.Key == "" && e.Kind != ledger.KindReverse && (e.Kind != ledger.KindCancel && e.Kind != ledger.KindLink || e.Links.ReplacedBy == 0) {
 			j.breach("entry %d, a %s, has no key, and belongs to no command and no roll", e.ID.Seq(), e.Kind)
 			return
 		}
 		if e.Links.Corrects != 0 && e.Kind.IsTrade() {
-			j.breach("entry %d corrects trade %d, and the entry before it isn't the cancel that belongs to it", e.ID.Seq(), e.Links.Corrects)
+			j.breach("entry %d corrects trade %d, and the entry before it isn't the cancel or the link that belongs to it", e.ID.Seq(), e.Links.Corrects)
 		}
 	}
 	g.take(e, j.days.isDue(e))
@@ -104,7 +105,7 @@ func (g *group) take(e *ledger.Entry, due bool) {
 	switch {
 	case e.Kind == ledger.KindReverse:
 		g.want = cancels
-	case e.Kind == ledger.KindCancel && e.Key == "":
+	case e.Kind == ledger.KindCancel && e.Key == "", e.Kind == ledger.KindLink:
 		g.want, g.next = rebooking, e.Links.ReplacedBy
 	case e.Kind.IsTrade() && due:
 		g.want, g.trade = settles, e.ID

@@ -37,7 +37,7 @@ type journalCheck struct {
 	group  group
 	trades map[ledger.ID]*trade
 	days   days
-	count  struct{ canceled, corrected, correctedSettled, late int }
+	count  struct{ canceled, corrected, correctedSettled, linked, late int }
 }
 
 // expectedEvents are what the stream must hold of an entry: one event under each key.

@@ -80,8 +80,8 @@ func TestJournalCheckHolds(t *testing.T) {
 		what      string
 		got, want int
 	}{
-		{"keys found", j.found, 8}, {"definitions", j.defined, 5}, {"entries without a key", j.keyless, 14}, {"postings", j.postings, 38}, {"entries", int(j.last), 27},
-		{"trades", len(j.trades), 5}, {"cancelled", j.count.canceled, 3}, {"corrections of settled trades", j.count.correctedSettled, 1}, {"booked late", j.count.late, 1},
+		{"keys found", j.found, 9}, {"definitions", j.defined, 5}, {"entries without a key", j.keyless, 15}, {"postings", j.postings, 38}, {"entries", int(j.last), 29},
+		{"trades", len(j.trades), 6}, {"linked", j.count.linked, 1}, {"cancelled", j.count.canceled, 3}, {"corrections of settled trades", j.count.correctedSettled, 1}, {"booked late", j.count.late, 1},
 		{"days", j.days.count, 3}, {"rolls", j.days.rolls, 2}, {"opened", j.days.opens, 1}, {"settled", j.days.settlements, 3}, {"resumed rolls", j.days.resumed, 1},
 	} {
 		if count.got != count.want {
@@ -105,7 +105,7 @@ func TestJournalCheckFinds(t *testing.T) {
 		know  func(map[string]receipt, *days)   // what clients and roller remember
 		want  string
 	}{
-		"an acknowledged entry is missing at the end": {rows: func(r []journal.Row) []journal.Row { return r[:26] }, want: "key 1/hhhhhhhh was acknowledged as entry 27 and is not in the journal"},
+		"an acknowledged entry is missing at the end": {rows: func(r []journal.Row) []journal.Row { return r[:27] }, want: "key 1/iiiiiiiii was acknowledged as entry 29 and is not in the journal"},
 		"a row is missing":                            {rows: func(r []journal.Row) []journal.Row { return slices.Delete(r, 5, 6) }, want: "gap: entry 7 follows 5"},
 		"a byte is another": {rows: func(r []journal.Row) []journal.Row {
 			r[5].Payload[len(r[5].Payload)-1] ^= 1
@@ -136,9 +136,9 @@ func TestJournalCheckFinds(t *testing.T) {
 		"a correction without its cancel": {spoil: func(seq func(int) *ledger.Entry) { seq(20).Links.ReplacedBy = 5 }, want: "entry 21, a trade.exchange, follows where trade 5 in place of the cancelled trade 9 must"},
 		"a correction that nothing is cancelled for": {spoil: func(seq func(int) *ledger.Entry) {
 			posting(seq(20))
-		}, want: "entry 21 corrects trade 9, and the entry before it isn't the cancel"},
+		}, want: "entry 21 corrects trade 9, and the entry before it isn't the cancel or the link"},
 		"a correction in two terms": {spoil: func(seq func(int) *ledger.Entry) {
-			for n := 21; n <= 27; n++ {
+			for n := 21; n <= 29; n++ {
 				seq(n).Epoch = 3
 			}
 		}, want: "entry 21, a trade.exchange, follows where trade 21 in place of the cancelled trade 9 must"},
@@ -146,6 +146,10 @@ func TestJournalCheckFinds(t *testing.T) {
 		"a late trade that does not settle": {spoil: func(seq func(int) *ledger.Entry) { posting(seq(22)) }, want: "entry 22, a posting, follows where the settlement of trade 21, which was booked late, must"},
 		"a reversal without its cancel":     {spoil: func(seq func(int) *ledger.Entry) { posting(seq(24)) }, want: "entry 24, a posting, follows where the cancel of trade 6, whose settlement was reversed, must"},
 		"a correction in another's place":   {spoil: func(seq func(int) *ledger.Entry) { seq(21).Links.Root, seq(22).Links.Root = 6, 6 }, want: "stands in place of trade 6, not of 9"},
+
+		"a link without its booking":     {spoil: func(seq func(int) *ledger.Entry) { posting(seq(29)) }, want: "entry 29, a posting, follows where trade 29 in place of the cancelled trade 26 must"},
+		"a link of what isn't cancelled": {spoil: func(seq func(int) *ledger.Entry) { posting(seq(27)) }, want: "entry 28 of 2025-03-10 links trade 26, which is new, to trade 29"},
+		"a link to another trade":        {spoil: func(seq func(int) *ledger.Entry) { seq(28).Links.ReplacedBy = 25 }, want: "links trade 26, which is canceled, to trade 25"},
 
 		"cancelled twice": {spoil: func(seq func(int) *ledger.Entry) {
 			seq(25).Kind, seq(25).Links.Trade, seq(25).TradeDate, seq(25).SettleDate = ledger.KindCancel, 6, 20250303, 20250304
@@ -255,7 +259,7 @@ func TestStreamCheck(t *testing.T) {
 			return r
 		}, "entry 9 leg 0 holds entry 8 of another journal"},
 		"an event of nothing": {func(r []*kgo.Record) []*kgo.Record {
-			r[9].Headers[0].Value = []byte("28")
+			r[9].Headers[0].Value = []byte("30")
 			return r
 		}, "is no event of the journal"},
 	} {

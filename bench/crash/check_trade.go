@@ -46,6 +46,10 @@ func (j *journalCheck) live(e *ledger.Entry) {
 	if e.TradeDate != t.date || e.SettleDate != t.settle || e.Links.Root != t.root {
 		j.breach("entry %d has the dates %s and %s, its trade %d those of %s and %s", e.ID.Seq(), e.TradeDate, e.SettleDate, e.Links.Trade, t.date, t.settle)
 	}
+	if e.Kind == ledger.KindLink {
+		j.linked(t, e)
+		return
+	}
 	if t.state == ledger.TradeCanceled {
 		j.breach("entry %d, a %s, is about trade %d, which was cancelled before", e.ID.Seq(), e.Kind, e.Links.Trade)
 		return
@@ -196,6 +200,15 @@ func (j *journalCheck) canceled(t *trade, made act, e *ledger.Entry) {
 	t.state, t.postings, t.settlements = ledger.TradeCanceled, nil, nil
 }
 
+// linked: another trade is booked in place of one that is cancelled already; it comes next (see group).
+func (j *journalCheck) linked(t *trade, e *ledger.Entry) {
+	j.count.linked++
+	if t.state != ledger.TradeCanceled || e.State != t.state || len(e.Postings) != 0 || e.EffectiveDate != t.effective || e.Links.ReplacedBy != e.ID+1 {
+		j.breach("entry %d of %s links trade %d, which is %s, to trade %d with %d postings, and says that it is %s",
+			e.ID.Seq(), e.EffectiveDate, e.Links.Trade, t.state, e.Links.ReplacedBy, len(e.Postings), e.State)
+	}
+}
+
 // undoes checks that an entry is the exact negation of another one, and counts on the same day.
 func (j *journalCheck) undoes(t *trade, was, made act, e *ledger.Entry) {
 	if e.Links.Reverses != was.entry || e.EffectiveDate != was.effective {
@@ -236,5 +249,6 @@ func (j *journalCheck) concludeTrades() {
 	}
 	j.checked("trades: %d, each step of their lives once and in order: %d new, %d open, %d settled, %d cancelled with nothing left of them",
 		len(j.trades), states[ledger.TradeNew], states[ledger.TradeOpen], states[ledger.TradeSettled], states[ledger.TradeCanceled])
-	j.checked("trades: %d corrections, %d of them of settled trades; %d were booked late and settled at once", j.count.corrected, j.count.correctedSettled, j.count.late)
+	j.checked("trades: %d corrections, %d of them of settled trades, %d of cancelled ones; %d were booked late and settled at once",
+		j.count.corrected, j.count.correctedSettled, j.count.linked, j.count.late)
 }

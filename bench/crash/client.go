@@ -69,7 +69,7 @@ func (t *trader) run(ctx context.Context, stop <-chan struct{}) error {
 		w := ways[t.rng.IntN(len(ways))]
 		chunk := make([]*order, 1+t.rng.IntN(w.most))
 		for i := range chunk {
-			chunk[i] = t.next()
+			chunk[i] = t.order()
 		}
 		if err := t.book(ctx, w, chunk); err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
@@ -90,6 +90,20 @@ func (t *trader) run(ctx context.Context, stop <-chan struct{}) error {
 			}
 		}
 	}
+}
+
+// order gives the next order of the day. A trade now and then comes in the place of one whose cancel was acknowledged, of a few of them more than once.
+func (t *trader) order() *order {
+	o := t.next()
+	if len(t.memory.sample) == 0 || o.message.GetTrade() == nil {
+		return o
+	}
+	cancel := t.memory.sample[t.rng.IntN(len(t.memory.sample))]
+	if cancel.message.GetCancel() == nil {
+		return o
+	}
+	canceled := t.memory.receipts[cancel.target].entry
+	return linkOrder(o, cancel.target, canceled, t.rng.IntN(2) == 0)
 }
 
 // repeat sends some acknowledged commands again.

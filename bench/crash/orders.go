@@ -92,6 +92,18 @@ func newOrder(m *bkv1.Command) *order {
 	return o
 }
 
+// linkOrder books an order's trade in place of one that is cancelled, named by its key, or by a key that booked nothing and by its id.
+func linkOrder(o *order, canceled string, id ledger.ID, byID bool) *order {
+	m := o.message
+	m.Replaces = &bkv1.Replaces{Key: canceled, LinkIfCanceled: true}
+	if byID && id != 0 {
+		m.Replaces.Key, m.Replaces.Trade = "nothing/"+canceled, int64(id)
+	}
+	linked := newOrder(m)
+	linked.trade, linked.target = true, canceled
+	return linked
+}
+
 // streetOrder settles the street side of a trade, or is refused: clients don't know how far a trade is.
 func streetOrder(trade *order) *order {
 	o := newOrder(&bkv1.Command{

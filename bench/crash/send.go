@@ -93,7 +93,9 @@ func bookSingly(ctx context.Context, c bkv1connect.BookingServiceClient, open []
 func bookOne(ctx context.Context, c bkv1connect.BookingServiceClient, m *bkv1.Command) (*bkv1.Receipt, error) {
 	switch what := m.Command.(type) {
 	case *bkv1.Command_Trade:
-		res, err := c.BookTrade(ctx, connect.NewRequest(&bkv1.BookTradeRequest{Key: m.Key, Source: m.Source, TradeDate: m.TradeDate, SettleDate: m.SettleDate, Trade: what.Trade}))
+		res, err := c.BookTrade(ctx, connect.NewRequest(&bkv1.BookTradeRequest{
+			Key: m.Key, Source: m.Source, TradeDate: m.TradeDate, SettleDate: m.SettleDate, Replaces: m.Replaces, Trade: what.Trade,
+		}))
 		if err != nil {
 			return nil, err
 		}

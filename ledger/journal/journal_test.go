@@ -179,9 +179,22 @@ func TestTradeCancelCorrect(t *testing.T) {
 	rejects(t, r, correctionOf("a2", "a", false), ledger.ReasonTradeCanceled)
 
 	linked := book(t, r, correctionOf("a3", "a", true))
-	if linked.Entry.Links.Corrects != bought.Entry.ID || linked.Entry.ID.Seq() != canceled.Entry.ID.Seq()+1 {
+	if linked.Entry.Links.Corrects != bought.Entry.ID || linked.Entry.ID.Seq() != canceled.Entry.ID.Seq()+2 {
 		t.Errorf("a correction of a cancelled trade: %+v", linked.Entry.Links)
 	}
+	if again := book(t, r, correctionOf("a3", "a", true)); !again.Repeat || again.Entry.ID != linked.Entry.ID || again.UpTo < linked.UpTo {
+		t.Errorf("the same again: %+v", again)
+	}
+	again := book(t, r, correctionOf("a3-again", "a", true))
+	old, err := r.Life(t.Context(), bought.Entry.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(old) != 4 || old[2].Kind != ledger.KindLink || old[2].Links.ReplacedBy != linked.Entry.ID || old[2].Key != "" || old[3].Links.ReplacedBy != again.Entry.ID ||
+		old.State() != ledger.TradeCanceled || len(old.Made()) != 0 {
+		t.Errorf("the cancelled trade has %d entries, the last %+v", len(old), old[len(old)-1])
+	}
+	rejects(t, r, cancelOf("a-cancel-3", "a"), ledger.ReasonTradeCanceled)
 	corrected := book(t, r, correctionOf("a4", "a3", false))
 	life, err := r.Life(t.Context(), linked.Entry.ID)
 	if err != nil {
@@ -190,6 +203,56 @@ func TestTradeCancelCorrect(t *testing.T) {
 	if len(life) != 2 || life.State() != ledger.TradeCanceled || life[1].Links.ReplacedBy != corrected.Entry.ID ||
 		corrected.Entry.Links.Corrects != linked.Entry.ID || len(life.Made()) != 0 {
 		t.Errorf("after the correction: %d entries, %s, made %v", len(life), life.State(), life.Made())
+	}
+	entries(t, r)
+}
+
+// TestKeyBeforeID: a target with both is the trade that was booked with the key, in the same batch or long before; if there is none, the one with the id.
+func TestKeyBeforeID(t *testing.T) {
+	t.Parallel()
+	r := startLedger(t, journal.Config{})
+	both := func(key, target string, id ledger.ID) *ledger.Command {
+		c := trade(key, "70")
+		c.Replaces = &ledger.Target{Key: target, Trade: id, Link: true}
+		return c
+	}
+	deposit := &ledger.Command{Kind: ledger.KindDeposit, Key: "cash", Fields: map[string]string{"account": "100001", "currency": "USD", "amount": "1"}}
+	cash := book(t, r, deposit).Entry.ID
+	one, two := book(t, r, trade("one", "1")).Entry.ID, book(t, r, trade("two", "1")).Entry.ID
+	corrects := func(c *ledger.Command, want ledger.ID) ledger.ID {
+		t.Helper()
+		e := book(t, r, c).Entry
+		if e.Links.Corrects != want {
+			t.Errorf("%s: in place of %d, want %d", c.Key, e.Links.Corrects, want)
+		}
+		return e.ID
+	}
+	three := corrects(both("three", "one", two), one)
+	corrects(both("four", "nothing", two), two)
+	corrects(both("five", "cash", three), three)
+	rejects(t, r, both("six", "nothing", cash), ledger.ReasonTradeNotFound)
+	rejects(t, r, both("six", "nothing", ledger.MakeID(9, two.Seq())), ledger.ReasonTradeNotFound)
+	cancel := cancelOf("cancel", "six")
+	cancel.Target.Trade = one
+	rejects(t, r, cancel, ledger.ReasonTradeCanceled)
+
+	// What stands earlier in a batch counts, by key and by id, though the caller's goroutine has found another one.
+	next := ledger.MakeID(one.Shard(), r.Head().Seq+1)
+	outcomes := r.Book(t.Context(), []*ledger.Command{
+		trade("b1", "1"), both("b2", "b1", two), both("b3", "nothing", next), both("b4", "b2", next), cancelOf("b5", "b4"),
+	}, journal.BookOptions{Atomic: true})
+	for i, o := range outcomes {
+		if o.Err != nil {
+			t.Fatalf("command %d: %v", i, o.Err)
+		}
+	}
+	for i, want := range []ledger.ID{0, next, next, outcomes[1].Receipt.Entry.ID, outcomes[1].Receipt.Entry.ID} {
+		if got := outcomes[i].Receipt.Entry.Links.Corrects; got != want {
+			t.Errorf("command %d: in place of %d, want %d", i, got, want)
+		}
+	}
+	if life, err := r.Life(t.Context(), next); err != nil || len(life) != 3 || life[1].Kind != ledger.KindCancel || life[2].Kind != ledger.KindLink {
+		t.Errorf("the first of the batch: %d entries, %v", len(life), err)
 	}
 	entries(t, r)
 }

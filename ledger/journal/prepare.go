@@ -99,15 +99,18 @@ type tradesFound struct {
 	lives map[ledger.ID]ledger.Life
 }
 
-// of gives the entry that a target names, nil if it was not found.
+// of gives the booking that a target names, by key before id, nil if it was not found.
 func (f *tradesFound) of(shard uint16, target *ledger.Target, known map[string]*ledger.Entry) *ledger.Entry {
-	if target.Key != "" {
-		return known[target.Key]
+	if e := known[target.Key]; target.Key != "" && e != nil && e.Kind.IsTrade() {
+		return e
 	}
-	if target.Trade.Shard() != shard {
+	if target.Trade == 0 || target.Trade.Shard() != shard {
 		return nil
 	}
-	return f.bySeq[target.Trade.Seq()]
+	if e := f.bySeq[target.Trade.Seq()]; e != nil && e.Kind.IsTrade() {
+		return e
+	}
+	return nil
 }
 
 // find asks Postgres for all keys that the filter does not rule out and for all trades, in two or three queries a group, and in none
@@ -153,7 +156,7 @@ func (j *Journal) find(ctx context.Context, p *Pending) (map[string]*ledger.Entr
 func (j *Journal) findTrades(ctx context.Context, targets []*ledger.Target, known map[string]*ledger.Entry) (found tradesFound, err error) {
 	var seqs []int64
 	for _, target := range targets {
-		if target.Key == "" && target.Trade.Shard() == j.cfg.Shard {
+		if target.Trade != 0 && target.Trade.Shard() == j.cfg.Shard {
 			seqs = append(seqs, int64(target.Trade.Seq()))
 		}
 	}
@@ -162,7 +165,7 @@ func (j *Journal) findTrades(ctx context.Context, targets []*ledger.Target, know
 	}
 	var booked []*ledger.Entry
 	for _, target := range targets {
-		if e := found.of(j.cfg.Shard, target, known); e != nil && e.Kind.IsTrade() {
+		if e := found.of(j.cfg.Shard, target, known); e != nil {
 			booked = append(booked, e)
 		}
 	}

@@ -188,7 +188,7 @@ func TestInternalKinds(t *testing.T) {
 	for _, c := range []*ledger.Command{
 		beginDay(20131008, 20131008, false), endDay(20131008, 20131008),
 		{Kind: ledger.KindSettle, Target: &ledger.Target{Key: "a"}}, {Kind: ledger.KindTradeOpen, Target: &ledger.Target{Key: "a"}},
-		{Kind: ledger.KindReverse, Target: &ledger.Target{Key: "a"}},
+		{Kind: ledger.KindReverse, Target: &ledger.Target{Key: "a"}}, {Kind: ledger.KindLink, Target: &ledger.Target{Key: "a"}},
 	} {
 		rejects(t, r, c, ledger.ReasonInvalid)
 	}

@@ -212,17 +212,18 @@ func (s *sequencer) lastWith(e *ledger.Entry) uint64 {
 
 // life gives the trade that a command acts on, as of now: what the caller found and what was sequenced since.
 func (s *sequencer) life(it *item) ledger.Life {
-	life := it.target
-	if life == nil {
-		target := targetOf(it.draft.Command)
-		booked := s.window.byKey(target.Key)
-		if target.Trade != 0 && target.Trade.Shard() == s.j.cfg.Shard {
-			booked = s.window.at(target.Trade.Seq())
-		}
-		if booked == nil || !booked.Kind.IsTrade() {
-			return nil
-		}
+	life, target := it.target, targetOf(it.draft.Command)
+	// What was booked with the key since goes before what was found by id.
+	if booked := s.window.byKey(target.Key); booked != nil && booked.Kind.IsTrade() && (life == nil || life[0].ID != booked.ID) {
 		life = ledger.Life{booked}
+	}
+	if life == nil && target.Trade != 0 && target.Trade.Shard() == s.j.cfg.Shard {
+		if booked := s.window.at(target.Trade.Seq()); booked != nil && booked.Kind.IsTrade() {
+			life = ledger.Life{booked}
+		}
+	}
+	if life == nil {
+		return nil
 	}
 	last := life[len(life)-1].ID.Seq()
 	for _, seq := range s.window.trades[life[0].ID.Seq()] {

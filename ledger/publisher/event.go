@@ -33,7 +33,7 @@ func eventKeys(dir *ledger.Directory, e *ledger.Entry) ([]int64, string, error) 
 		return nil, "instrument/" + strconv.FormatInt(e.Define.ID, 10), nil
 	case e.Day != nil:
 		return nil, "day", nil
-	case len(e.Postings) == 0 && e.Trade != nil: // not in force yet
+	case len(e.Postings) == 0 && e.Trade != nil: // not in force yet, or a link
 		accounts := []int64{e.Trade.Account.ID}
 		if !e.Trade.Target.IsZero() {
 			accounts = append(accounts, e.Trade.Target.ID)

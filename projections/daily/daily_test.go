@@ -296,8 +296,9 @@ func TestCuts(t *testing.T) {
 		t.Fatalf("%+v, %v", cuts, err)
 	}
 	ends := slices.DeleteFunc(slices.Clone(b.All()), func(e *ledger.Entry) bool { return e.Kind != ledger.KindDayEnd })
+	begun := slices.DeleteFunc(slices.Clone(b.All()), func(e *ledger.Entry) bool { return e.Kind != ledger.KindDayBegin })
 	for i, e := range ends {
-		want := daily.Cut{Day: e.Day.Date, Token: ledger.Token{Shard: 1, Seq: e.ID.Seq()}, Rows: e.Day.CutRows, Hash: e.Day.CutHash, BookedAt: e.BookedAt}
+		want := daily.Cut{Day: e.Day.Date, Begin: ledger.Token{Shard: 1, Seq: begun[i].ID.Seq()}, Token: ledger.Token{Shard: 1, Seq: e.ID.Seq()}, Rows: e.Day.CutRows, Hash: e.Day.CutHash, BookedAt: e.BookedAt}
 		if cuts[i] != want {
 			t.Errorf("cut %+v, should be %+v", cuts[i], want)
 		}

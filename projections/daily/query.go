@@ -172,6 +172,7 @@ func (r *Reader) walk(ctx context.Context, q Query, s span, sums map[int64]proje
 // Cut is the frozen cut of a day: all balances other than zero, as of the day, known when it ended.
 type Cut struct {
 	Day      ledger.Date
+	Begin    ledger.Token // of the day.begin entry
 	Token    ledger.Token // of the day.end entry
 	Rows     int64
 	Hash     [32]byte // see [Hasher]
@@ -184,7 +185,7 @@ func (r *Reader) Cuts(ctx context.Context, after ledger.Date, limit int, atLeast
 		return nil, ErrLimit
 	}
 	err = r.runner.View(ctx, Name, atLeast, func(tx pgx.Tx, g projections.Generation) error {
-		rows, err := tx.Query(ctx, `SELECT day, seq, hash, rows, booked_at FROM `+g.Table(dayName)+`
+		rows, err := tx.Query(ctx, `SELECT day, begun, seq, hash, rows, booked_at FROM `+g.Table(dayName)+`
 			WHERE day > $1 AND seq IS NOT NULL ORDER BY day LIMIT $2`, after, limit)
 		if err == nil {
 			cuts, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Cut, error) { return scanCut(row, g.Shard) })
@@ -198,15 +199,16 @@ func (r *Reader) Cuts(ctx context.Context, after ledger.Date, limit int, atLeast
 }
 
 func scanCut(row pgx.CollectableRow, shard uint16) (c Cut, err error) {
-	var seq int64
+	var begun, seq int64
 	var hash []byte
-	if err := row.Scan(&c.Day, &seq, &hash, &c.Rows, &c.BookedAt); err != nil {
+	if err := row.Scan(&c.Day, &begun, &seq, &hash, &c.Rows, &c.BookedAt); err != nil {
 		return c, err
 	}
 	if copy(c.Hash[:], hash) != len(c.Hash) {
 		return c, fmt.Errorf("the hash of %s has %d bytes", c.Day, len(hash))
 	}
-	c.Token, c.BookedAt = ledger.Token{Shard: shard, Seq: uint64(seq)}, c.BookedAt.UTC()
+	c.Begin, c.Token = ledger.Token{Shard: shard, Seq: uint64(begun)}, ledger.Token{Shard: shard, Seq: uint64(seq)}
+	c.BookedAt = c.BookedAt.UTC()
 	return c, nil
 }
 
@@ -226,7 +228,7 @@ func (r *Reader) CutRows(ctx context.Context, day ledger.Date, after projections
 	}
 	err = r.runner.View(ctx, Name, 0, func(tx pgx.Tx, g projections.Generation) error {
 		page = CutPage{Next: after}
-		rows, err := tx.Query(ctx, `SELECT day, seq, hash, rows, booked_at FROM `+g.Table(dayName)+` WHERE day = $1 AND seq IS NOT NULL`, day)
+		rows, err := tx.Query(ctx, `SELECT day, begun, seq, hash, rows, booked_at FROM `+g.Table(dayName)+` WHERE day = $1 AND seq IS NOT NULL`, day)
 		if err == nil {
 			page.Cut, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (Cut, error) { return scanCut(row, g.Shard) })
 		}

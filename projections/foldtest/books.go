@@ -89,8 +89,8 @@ func (b *Books) target(c *ledger.Command) ledger.Life {
 		return nil
 	}
 	trade := target.Trade
-	if target.Key != "" && b.keys[target.Key] != nil {
-		trade = b.keys[target.Key].ID
+	if booked := b.keys[target.Key]; booked != nil && booked.Kind.IsTrade() {
+		trade = booked.ID
 	}
 	life := b.lives[trade]
 	if len(life) == 0 || life[0].ID != trade {

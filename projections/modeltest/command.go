@@ -14,21 +14,24 @@ type Command struct {
 
 	TradeDate, SettleDate, EffectiveDate Date `json:",omitempty"`
 
-	Trade    *Terms            `json:",omitempty"`
-	Replaces *Ref              `json:",omitempty"` // on trades: a correction
-	Link     bool              `json:",omitempty"` // with Replaces: if that is cancelled already, only link
-	Target   *Ref              `json:",omitempty"` // on cancels and street settlements
-	Legs     []Leg             `json:",omitempty"` // on postings given as they are
-	Fields   map[string]string `json:",omitempty"` // on other events
+	Trade     *Terms            `json:",omitempty"`
+	Replaces  *Ref              `json:",omitempty"` // on trades: a correction
+	Link      bool              `json:",omitempty"` // with Replaces: if that is cancelled already, only link
+	Unsettled bool              `json:",omitempty"` // on cancels and corrections: only if the trade is not settled
+	Target    *Ref              `json:",omitempty"` // on cancels and street settlements
+	Legs      []Leg             `json:",omitempty"` // on postings given as they are
+	Fields    map[string]string `json:",omitempty"` // on other events
 
 	To     Date `json:",omitempty"` // on rolls
 	Street bool `json:",omitempty"`
 }
 
-// Ref names a trade by the key of the command that booked it, which the client sends as it is, or sends the id of that trade instead.
+// Ref names a trade by the key of the command that booked it, which the client sends as it is, or sends the id of that trade instead. Or is another
+// one, by whose id the trade is named beside the key: it counts if the key booked no trade.
 type Ref struct {
 	Key  string
-	ByID bool `json:",omitempty"`
+	ByID bool   `json:",omitempty"`
+	Or   string `json:",omitempty"`
 }
 
 // Terms are a trade as a client gives it. Accounts are codes, the security is a ticker.
@@ -60,7 +63,7 @@ func (m *Model) content(c Command) string {
 	if effective == 0 {
 		effective = c.TradeDate
 	}
-	fmt.Fprintln(&b, c.Kind, c.TradeDate, c.SettleDate, effective, c.Link)
+	fmt.Fprintln(&b, c.Kind, c.TradeDate, c.SettleDate, effective, c.Link, c.Unsettled)
 	if t := c.Trade; t != nil {
 		fmt.Fprintln(&b, t.Account, t.Target, t.Contra, t.Direction, t.Short, Text(number(t.Quantity)), Text(number(t.Price)), t.Security, m.currency(t),
 			Text(orZero(t.Commission)), Text(orZero(t.Accrued)), t.OmitSEC, t.OmitTAF)

@@ -16,7 +16,7 @@
 //
 // A sequence is some dozen steps, each of them plain data: a command of a client, a roll, or reads at a date and a place. A seed makes it, always the
 // same: trades of all five types around the business date, short, through zero, with fractions that make cost round, when-issued, with irregular
-// settlement dates; cancels and corrections of trades in every state, corrected and cancelled ones, too; cash, journals, currency
+// settlement dates; cancels and corrections of trades in every state, corrected and cancelled ones, too, by key, id or both; cash, journals, currency
 // exchange, postings by hand, street settlements by themselves, rolls with and without the street side, repeats, and steps that are wrong. Every 200th one is
 // long and stays with a few accounts, so that the folds' blocks fill.
 //

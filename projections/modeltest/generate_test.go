@@ -79,7 +79,7 @@ func (g *generator) step() {
 	case p < 52:
 		c = g.correction()
 	case p < 60:
-		c = modeltest.Command{Kind: "trade.cancel", Target: g.ref(10)}
+		c = modeltest.Command{Kind: "trade.cancel", Target: g.ref(10), Unsettled: g.chance(25)}
 	case p < 66:
 		c = modeltest.Command{Kind: "trade.settle_street", Target: g.ref(10)}
 		c.EffectiveDate = g.sometimes(40)
@@ -264,9 +264,13 @@ func (g *generator) price() string {
 	return fmt.Sprintf("%d.%05d", g.rng.IntN(60), g.rng.IntN(100_000))
 }
 
-// ref names a trade: most often one that is there, of late.
+// ref names a trade: most often one that is there, of late; now and then by a key, or else by the id of another trade that is there.
 func (g *generator) ref(missing int) *modeltest.Ref {
 	r := &modeltest.Ref{ByID: g.chance(50)}
+	if len(g.trades) > 0 && g.chance(15) {
+		r.ByID, r.Or = false, pick(g.rng, g.trades)
+		missing = 50
+	}
 	switch n := len(g.trades); {
 	case n == 0 || g.chance(missing):
 		r.Key = pick(g.rng, []string{"nothing", "k1", "k2"})
@@ -281,12 +285,12 @@ func (g *generator) ref(missing int) *modeltest.Ref {
 // correction changes something of a trade, or everything.
 func (g *generator) correction() modeltest.Command {
 	c := g.trade()
-	c.Replaces, c.Link = g.ref(5), g.chance(40)
+	c.Replaces, c.Link, c.Unsettled = g.ref(5), g.chance(40), g.chance(20)
 	if g.chance(80) {
 		for _, e := range g.events {
 			if e.Key == c.Replaces.Key && e.Trade != nil {
 				terms := *e.Trade
-				c = modeltest.Command{Kind: e.Kind, TradeDate: e.TradeDate, Trade: &terms, Replaces: c.Replaces, Link: c.Link}
+				c = modeltest.Command{Kind: e.Kind, TradeDate: e.TradeDate, Trade: &terms, Replaces: c.Replaces, Link: c.Link, Unsettled: c.Unsettled}
 			}
 		}
 		switch g.rng.IntN(6) {
@@ -367,6 +371,7 @@ func (g *generator) repeat() modeltest.Command {
 	switch {
 	case c.Kind == "trade.cancel": // the same trade, named otherwise
 		c.Target = &modeltest.Ref{Key: c.Target.Key, ByID: !c.Target.ByID}
+		c.Unsettled = c.Unsettled != g.chance(30)
 	case c.Trade != nil:
 		t := *c.Trade
 		t.Quantity += pick(g.rng, []string{".00", "0", ".5"})

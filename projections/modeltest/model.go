@@ -188,6 +188,9 @@ func (m *Model) bookTrade(c Command, effective Date) *Entry {
 		t.Corrects = old
 		if old.state() != "canceled" {
 			m.cancel(old, t)
+		} else {
+			link := m.add(&Entry{Kind: "trade.link", Trade: old, State: "canceled", Effective: old.Effective})
+			link.ReplacedBy = link.Seq + 1
 		}
 	}
 	e := &Entry{Kind: c.Kind, Trade: t, State: "new", Effective: t.Effective}
@@ -286,13 +289,14 @@ func (t *Trade) hasSettled() bool {
 	return false
 }
 
-// target finds a trade by the key that it was booked with, nil if there is none.
+// target finds a trade by the key that it was booked with, or by the other one; nil if there is none.
 func (m *Model) target(r *Ref) *Trade {
-	e := m.keys[r.Key].entry
-	if e == nil || !strings.HasPrefix(e.Kind, "trade.") || e.Trade.Entries[0] != e {
-		return nil
+	for _, key := range []string{r.Key, r.Or} {
+		if e := m.keys[key].entry; e != nil && strings.HasPrefix(e.Kind, "trade.") && e.Trade.Entries[0] == e {
+			return e.Trade
+		}
 	}
-	return e.Trade
+	return nil
 }
 
 // Find gives the trade that a key booked, nil if there is none.

@@ -86,6 +86,16 @@ func (m *Model) Cuts() []*Entry {
 	return ends
 }
 
+// Began gives the place of the entry that began a day, 0 if it has not begun.
+func (m *Model) Began(day Date) uint64 {
+	for _, e := range m.Entries {
+		if e.Kind == "day.begin" && e.Day.Date == day {
+			return e.Seq
+		}
+	}
+	return 0
+}
+
 // Lines are what an entry does on an account, and what the account has of each instrument after it.
 type Lines struct {
 	Entry    *Entry

@@ -125,6 +125,8 @@ func (m *Model) stateFault(c Command) string {
 		return "trade_not_found"
 	case t.state() == "canceled" && !(c.Replaces != nil && c.Link):
 		return "trade_already_canceled"
+	case c.Unsettled && t.state() == "settled":
+		return "trade_settled"
 	case c.Kind == "trade.settle_street" && t.state() == "new":
 		return "trade_not_open"
 	case c.Kind == "trade.settle_street" && len(t.streetLeg()) == 0:

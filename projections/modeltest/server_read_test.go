@@ -3,10 +3,12 @@ package modeltest_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/api/wire"
@@ -92,6 +94,14 @@ type asking struct {
 	a       answers
 }
 
+// atLeast names the present, in either way.
+func (q *asking) atLeast() string {
+	if q.calls%2 == 0 {
+		return "head"
+	}
+	return q.token
+}
+
 // pages asks page by page, with pages of different sizes.
 func (q *asking) pages(page func(size *int32, token string) (next string, err error)) error {
 	q.calls++
@@ -116,7 +126,7 @@ func (q *asking) pages(page func(size *int32, token string) (next string, err er
 func (q *asking) trades() error {
 	return q.pages(func(size *int32, token string) (string, error) {
 		page, err := got(q.Query.ListTrades(q.ctx, connect.NewRequest(&bkv1.ListTradesRequest{
-			PageSize: size, PageToken: token, AsOf: q.asOf, KnownAt: q.knownAt, AtLeast: q.token})))
+			PageSize: size, PageToken: token, AsOf: q.asOf, KnownAt: q.knownAt, AtLeast: q.atLeast()})))
 		if err != nil {
 			return "", err
 		}
@@ -136,7 +146,7 @@ func (q *asking) positions() error {
 	return q.eachAccount(func(account *bkv1.AccountRef) error {
 		return q.pages(func(size *int32, token string) (string, error) {
 			page, err := got(q.Query.ListPositions(q.ctx, connect.NewRequest(&bkv1.ListPositionsRequest{
-				PageSize: size, PageToken: token, Account: account, AsOf: q.asOf, KnownAt: q.knownAt, AtLeast: q.token})))
+				PageSize: size, PageToken: token, Account: account, AsOf: q.asOf, KnownAt: q.knownAt, AtLeast: q.atLeast()})))
 			if err != nil {
 				return "", err
 			}
@@ -193,7 +203,7 @@ func (q *asking) balances() error {
 	return q.eachAccount(func(account *bkv1.AccountRef) error {
 		return q.pages(func(size *int32, token string) (string, error) {
 			page, err := got(q.Query.ListBalances(q.ctx, connect.NewRequest(&bkv1.ListBalancesRequest{
-				PageSize: size, PageToken: token, Account: account, AsOf: q.asOf, KnownAt: q.knownAt, AtLeast: q.token})))
+				PageSize: size, PageToken: token, Account: account, AsOf: q.asOf, KnownAt: q.knownAt, AtLeast: q.atLeast()})))
 			if err != nil {
 				return "", err
 			}
@@ -212,7 +222,7 @@ func (q *asking) statements() error {
 		var lines []*bkv1.StatementLine
 		err := q.pages(func(size *int32, token string) (string, error) {
 			page, err := got(q.Query.GetStatement(q.ctx, connect.NewRequest(&bkv1.GetStatementRequest{
-				PageSize: size, PageToken: token, Account: &bkv1.AccountRef{Code: code}, AsOf: q.asOf, KnownAt: q.knownAt, AtLeast: q.token})))
+				PageSize: size, PageToken: token, Account: &bkv1.AccountRef{Code: code}, AsOf: q.asOf, KnownAt: q.knownAt, AtLeast: q.atLeast()})))
 			if err != nil {
 				return "", err
 			}
@@ -225,6 +235,38 @@ func (q *asking) statements() error {
 		if err := q.lines(code, lines); err != nil {
 			return err
 		}
+		if err := q.some(code, lines); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// some asks for the lines of some of an account's entries, and of some that don't touch it: they are the same as among all lines.
+func (q *asking) some(account string, lines []*bkv1.StatementLine) error {
+	if q.asOf != 0 {
+		return nil // all lines or none
+	}
+	var entries []int64
+	for id := int64(1 + q.calls%5); id <= int64(q.model.Head) && len(entries) < 1000; id += 1 + int64(q.calls%3) {
+		entries = append(entries, id)
+	}
+	lines = slices.DeleteFunc(lines, func(l *bkv1.StatementLine) bool { return !slices.Contains(entries, l.EntryId) })
+	var got []*bkv1.StatementLine
+	err := q.pages(func(size *int32, token string) (string, error) {
+		page, err := q.Query.GetStatement(q.ctx, connect.NewRequest(&bkv1.GetStatementRequest{
+			PageSize: size, PageToken: token, Account: &bkv1.AccountRef{Code: account}, KnownAt: q.knownAt, AtLeast: q.atLeast(), Entries: entries}))
+		if err != nil {
+			return "", err
+		}
+		got = append(got, page.Msg.Lines...)
+		return page.Msg.NextPageToken, nil
+	})
+	if err != nil {
+		return err
+	}
+	if !slices.EqualFunc(got, lines, func(a, b *bkv1.StatementLine) bool { return proto.Equal(a, b) }) {
+		return fmt.Errorf("%s, the lines of entries %v alone are\n\t%v\n\tshould be\n\t%v", account, entries, got, lines)
 	}
 	return nil
 }
@@ -267,7 +309,7 @@ func (q *asking) lines(account string, lines []*bkv1.StatementLine) error {
 
 func (q *asking) stock() error {
 	err := q.pages(func(size *int32, token string) (string, error) {
-		page, err := got(q.Query.ListStockRecords(q.ctx, connect.NewRequest(&bkv1.ListStockRecordsRequest{PageSize: size, PageToken: token, AtLeast: q.token})))
+		page, err := got(q.Query.ListStockRecords(q.ctx, connect.NewRequest(&bkv1.ListStockRecordsRequest{PageSize: size, PageToken: token, AtLeast: q.atLeast()})))
 		if err != nil {
 			return "", err
 		}
@@ -302,7 +344,7 @@ func (q *asking) stock() error {
 		}
 		err = q.pages(func(size *int32, token string) (string, error) {
 			page, err := got(q.Query.GetStockRecord(q.ctx, connect.NewRequest(&bkv1.GetStockRecordRequest{
-				PageSize: size, PageToken: token, Instrument: wire.Identifier(identifier(ticker)), AtLeast: q.token})))
+				PageSize: size, PageToken: token, Instrument: wire.Identifier(identifier(ticker)), AtLeast: q.atLeast()})))
 			if err != nil {
 				return "", err
 			}
@@ -319,7 +361,7 @@ func (q *asking) stock() error {
 
 func (q *asking) cash() error {
 	return q.pages(func(size *int32, token string) (string, error) {
-		page, err := got(q.Query.ListCash(q.ctx, connect.NewRequest(&bkv1.ListCashRequest{PageSize: size, PageToken: token, AtLeast: q.token})))
+		page, err := got(q.Query.ListCash(q.ctx, connect.NewRequest(&bkv1.ListCashRequest{PageSize: size, PageToken: token, AtLeast: q.atLeast()})))
 		if err != nil {
 			return "", err
 		}
@@ -348,13 +390,13 @@ func (q *asking) cash() error {
 func (q *asking) cuts() error {
 	var days []int32
 	err := q.pages(func(size *int32, token string) (string, error) {
-		page, err := got(q.Query.ListCuts(q.ctx, connect.NewRequest(&bkv1.ListCutsRequest{PageSize: size, PageToken: token, AtLeast: q.token})))
+		page, err := got(q.Query.ListCuts(q.ctx, connect.NewRequest(&bkv1.ListCutsRequest{PageSize: size, PageToken: token, AtLeast: q.atLeast()})))
 		if err != nil {
 			return "", err
 		}
 		for _, c := range page.Cuts {
 			days = append(days, c.Date)
-			q.a.add(readCuts, fmt.Sprint(c.Date), "entry %s, %d rows, %s", strings.TrimPrefix(c.Token, "0:"), c.Rows, c.Hash)
+			q.a.add(readCuts, fmt.Sprint(c.Date), "entries %s to %s, %d rows, %s", strings.TrimPrefix(c.BeginToken, "0:"), strings.TrimPrefix(c.Token, "0:"), c.Rows, c.Hash)
 		}
 		return page.NextPageToken, nil
 	})
@@ -363,7 +405,7 @@ func (q *asking) cuts() error {
 			return err
 		}
 		err = q.pages(func(size *int32, token string) (string, error) {
-			page, err := got(q.Query.ListCutRows(q.ctx, connect.NewRequest(&bkv1.ListCutRowsRequest{PageSize: size, PageToken: token, Date: day, AtLeast: q.token})))
+			page, err := got(q.Query.ListCutRows(q.ctx, connect.NewRequest(&bkv1.ListCutRowsRequest{PageSize: size, PageToken: token, Date: day, AtLeast: q.atLeast()})))
 			if err != nil {
 				return "", err
 			}

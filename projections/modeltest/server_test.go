@@ -168,12 +168,12 @@ func (s *server) request(c modeltest.Command) *bkv1.Command {
 		trade.Quantity, trade.Price, trade.Commission, trade.Accrued = c.Trade.Quantity, c.Trade.Price, c.Trade.Commission, c.Trade.Accrued
 		m.Command = &bkv1.Command_Trade{Trade: trade}
 		if r := l.Replaces; r != nil && r.Link {
-			m.Replaces = &bkv1.Replaces{Trade: int64(r.Trade), Key: r.Key, LinkIfCanceled: true}
+			m.Replaces = &bkv1.Replaces{Trade: int64(r.Trade), Key: r.Key, LinkIfCanceled: true, UnlessSettled: c.Unsettled}
 		} else if r != nil {
-			m.Command = &bkv1.Command_Correct{Correct: &bkv1.Correct{Target: target(r), Trade: trade}}
+			m.Command = &bkv1.Command_Correct{Correct: &bkv1.Correct{Target: target(r), Trade: trade, UnlessSettled: c.Unsettled}}
 		}
 	case c.Kind == "trade.cancel":
-		m.Command = &bkv1.Command_Cancel{Cancel: &bkv1.Cancel{Target: target(l.Target)}}
+		m.Command = &bkv1.Command_Cancel{Cancel: &bkv1.Cancel{Target: target(l.Target), UnlessSettled: c.Unsettled}}
 	case c.Kind == "posting":
 		entry := &bkv1.NewEntry{}
 		for i, p := range l.Postings {
@@ -202,12 +202,14 @@ func (s *server) call(c modeltest.Command) (*bkv1.Receipt, string, error) {
 	switch {
 	case m.GetCorrect() != nil:
 		answer, err = got(s.Booking.CorrectTrade(s.ctx, connect.NewRequest(&bkv1.CorrectTradeRequest{Key: m.Key, Source: m.Source, TradeDate: m.TradeDate,
-			SettleDate: m.SettleDate, EffectiveDate: m.EffectiveDate, Target: m.GetCorrect().Target, Trade: m.GetCorrect().Trade})))
+			SettleDate: m.SettleDate, EffectiveDate: m.EffectiveDate, Target: m.GetCorrect().Target, Trade: m.GetCorrect().Trade,
+			UnlessSettled: m.GetCorrect().UnlessSettled})))
 	case m.GetTrade() != nil:
 		answer, err = got(s.Booking.BookTrade(s.ctx, connect.NewRequest(&bkv1.BookTradeRequest{Key: m.Key, Source: m.Source, TradeDate: m.TradeDate,
 			SettleDate: m.SettleDate, EffectiveDate: m.EffectiveDate, Replaces: m.Replaces, Trade: m.GetTrade()})))
 	case m.GetCancel() != nil:
-		answer, err = got(s.Booking.CancelTrade(s.ctx, connect.NewRequest(&bkv1.CancelTradeRequest{Key: m.Key, Source: m.Source, Target: m.GetCancel().Target})))
+		answer, err = got(s.Booking.CancelTrade(s.ctx, connect.NewRequest(&bkv1.CancelTradeRequest{Key: m.Key, Source: m.Source, Target: m.GetCancel().Target,
+			UnlessSettled: m.GetCancel().UnlessSettled})))
 	case m.GetEntry() != nil:
 		answer, err = got(s.Booking.BookEntry(s.ctx, connect.NewRequest(&bkv1.BookEntryRequest{Key: m.Key, Source: m.Source, TradeDate: m.TradeDate,
 			SettleDate: m.SettleDate, EffectiveDate: m.EffectiveDate, Entry: m.GetEntry()})))

@@ -79,6 +79,7 @@ var simplifications = []func(*Step){
 	func(s *Step) { s.EffectiveDate = 0 },
 	func(s *Step) { s.Street = false },
 	func(s *Step) { s.Link = false },
+	func(s *Step) { s.Unsettled = false },
 	onTrade(func(s *Step) { s.Trade.Commission = "" }),
 	onTrade(func(s *Step) { s.Trade.Accrued = "" }),
 	onTrade(func(s *Step) { s.Trade.Currency = "" }),

@@ -37,6 +37,14 @@ func (c *tally) did(command modeltest.Command, out modeltest.Outcome) {
 	for _, e := range out.Entries {
 		c.seen[e.Kind]++
 	}
+	if command.Unsettled && out.Reason == "trade_settled" {
+		c.seen["rejected: not unless settled"]++
+	}
+	for _, ref := range []*modeltest.Ref{command.Replaces, command.Target} {
+		if ref != nil && ref.Or != "" && out.Reason == "" {
+			c.seen["by key or id"]++
+		}
+	}
 	switch {
 	case out.Reason != "":
 		c.seen["rejected: "+out.Reason]++
@@ -62,7 +70,7 @@ func (c *tally) checkVariety(t *testing.T) {
 	t.Helper()
 	for _, what := range []string{
 		"trade.exchange", "trade.bilateral", "trade.away", "trade.allocation", "trade.transfer", "trade.open", "trade.settle", "trade.settle_street", "trade.reverse",
-		"trade.cancel", "posting", "cash.deposit", "cash.withdrawal", "interest.charge", "interest.credit", "journal.cash", "journal.security", "fx.trade", "day.begin",
+		"trade.link", "by key or id", "rejected: not unless settled", "trade.cancel", "posting", "cash.deposit", "cash.withdrawal", "interest.charge", "interest.credit", "journal.cash", "journal.security", "fx.trade", "day.begin",
 		"day.end", "repeat", "correction", "rejected: missing_field", "rejected: invalid_field", "rejected: out_of_range", "rejected: unknown_kind",
 		"rejected: key_conflict", "rejected: unknown_account", "rejected: unknown_instrument", "rejected: wrong_currency", "rejected: unbalanced",
 		"rejected: trade_not_found", "rejected: trade_already_canceled", "rejected: trade_settled", "rejected: trade_not_open",

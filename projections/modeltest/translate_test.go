@@ -63,12 +63,17 @@ func translate(c modeltest.Command, find func(key string) ledger.ID) *ledger.Com
 			return nil
 		case r.ByID:
 			return &ledger.Target{Trade: find(r.Key)}
+		case r.Or != "":
+			return &ledger.Target{Key: r.Key, Trade: find(r.Or)}
 		}
 		return &ledger.Target{Key: r.Key}
 	}
 	out.Target, out.Replaces = target(c.Target), target(c.Replaces)
 	if out.Replaces != nil {
-		out.Replaces.Link = c.Link
+		out.Replaces.Link, out.Replaces.UnlessSettled = c.Link, c.Unsettled
+	}
+	if out.Target != nil {
+		out.Target.UnlessSettled = c.Unsettled
 	}
 	for _, l := range c.Legs {
 		p := ledger.PostingRequest{Account: ledger.AccountRef{Code: l.Account}, Instrument: identifier(l.Instrument), Quantity: ledger.MustAmount(l.Quantity)}

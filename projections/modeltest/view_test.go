@@ -129,7 +129,7 @@ var expect = map[string]func(*modeltest.Model, modeltest.Time, answers){
 	},
 	readCuts: func(m *modeltest.Model, _ modeltest.Time, a answers) {
 		for _, e := range m.Cuts() {
-			a.add(readCuts, fmt.Sprint(e.Day.Date), "entry %d, %d rows, %x", e.Seq, len(e.Day.Cut), m.CutHash(e.Day.Date, e.Day.Cut))
+			a.add(readCuts, fmt.Sprint(e.Day.Date), "entries %d to %d, %d rows, %x", m.Began(e.Day.Date), e.Seq, len(e.Day.Cut), m.CutHash(e.Day.Date, e.Day.Cut))
 			for _, h := range e.Day.Cut {
 				a.add(readCuts, fmt.Sprintf("%d %s %s", e.Day.Date, h.Account, h.Instrument), "%s", holdingText(h))
 			}
@@ -153,8 +153,10 @@ func tradeText(t *modeltest.Trade, state string, at modeltest.Time) string {
 	if t.Corrects != nil {
 		corrects = t.Corrects.Seq
 	}
-	if cancel != nil && (at.KnownAt == 0 || cancel.ReplacedBy <= at.KnownAt) {
-		replacedBy = cancel.ReplacedBy
+	for _, e := range t.Entries {
+		if e.ReplacedBy != 0 && (at.KnownAt == 0 || e.ReplacedBy <= at.KnownAt) {
+			replacedBy = e.ReplacedBy
+		}
 	}
 	return fmt.Sprintf("%s %s %s %s>%s %s %s @ %s %s, gross %s, net %s, commission %s, sec %s, taf %s, accrued %s, %d, settles %d, corrects %d, replaced by %d, "+
 		"opened %d, settled %d, street %t, canceled %d", state, t.Kind, t.Terms.Direction, t.Terms.Account, t.Terms.Target, t.Terms.Security,

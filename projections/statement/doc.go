@@ -20,6 +20,9 @@
 //
 // A block whose dates are all outside of the dates asked for is skipped without reading an entry.
 //
+// [Query].Entries asks for the lines of some entries alone. Only their blocks are read, each up to the last of them, so a page costs what is around
+// these entries, wherever in the account's history they are.
+//
 // # As of a day, known at a place
 //
 // [Query].KnownAt ends the statement at an entry: what comes later was not known. All before it stays as it is, so that costs nothing.
@@ -69,4 +72,5 @@
 //   - fold.go: the fold and the store
 //   - check.go: the checker
 //   - query.go: pages
+//   - pick.go: pages of chosen entries
 package statement

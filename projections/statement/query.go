@@ -67,6 +67,9 @@ type Query struct {
 	AsOf ledger.Date
 	// KnownAt leaves out the entries after that sequence number, and waits until those up to it are in; 0 leaves nothing out.
 	KnownAt uint64
+	// Entries leaves out the lines of all other entries: sequence numbers, ascending, at most [MaxEntries]; none leaves nothing out. Running
+	// balances are what they are all the same. Not with From, To and AsOf.
+	Entries []uint64
 	Limit   int    // 1 to [MaxLimit] lines
 	AtLeast uint64 // waits until the entry of this sequence number is in
 }
@@ -99,13 +102,19 @@ type Page struct {
 	At ledger.Token
 }
 
-// Statement gives one page. [ErrAccount], [ErrLimit].
+// Statement gives one page. [ErrAccount], [ErrLimit], [ErrEntries].
 func (r *Reader) Statement(ctx context.Context, q Query) (*Page, error) {
 	if q.Account == 0 {
 		return nil, ErrAccount
 	}
 	if q.Limit < 1 || q.Limit > MaxLimit {
 		return nil, ErrLimit
+	}
+	if err := q.checkEntries(); err != nil {
+		return nil, err
+	}
+	if len(q.Entries) > 0 {
+		return r.picked(ctx, q)
 	}
 	p := &pager{entries: r.entries, q: q, page: &Page{Next: q.After}, running: map[int64]projections.Holding{}}
 	block, atLeast := q.After.Seq/blockEntries, max(q.AtLeast, q.KnownAt)
@@ -284,7 +293,7 @@ func (q Query) concerns(row storedRow) bool {
 }
 
 func (q Query) wants(e *ledger.Entry, index int, p ledger.Posting) bool {
-	return q.After.before(e.ID.Seq(), index) &&
+	return q.After.before(e.ID.Seq(), index) && q.picks(e.ID.Seq()) &&
 		(q.Instrument == 0 || q.Instrument == p.Instrument) &&
 		(q.From == 0 || e.EffectiveDate >= q.From) &&
 		(q.To == 0 || e.EffectiveDate <= q.To)

@@ -23,15 +23,21 @@ func (b *Book) Trades(asOf ledger.Date, knownAt uint64) []Row {
 	if asOf != 0 {
 		v.asOf = int32(asOf)
 	}
-	var rows []Row
-	for i, t := range b.fold.booked {
+	known := b.fold.booked
+	replacedBy := map[ledger.ID]ledger.ID{} // the last one
+	for i, t := range known {
 		if knownAt != 0 {
 			v.known = int64(ledger.MakeID(t.Trade.Shard(), min(knownAt, ledger.MaxSeq)))
 		}
 		if int64(t.Trade) > v.known {
+			known = known[:i]
 			break
 		}
-		row := v.row(t, *b.fold.mine[i], ledger.TradeNew)
+		replacedBy[t.Corrects] = t.Trade
+	}
+	var rows []Row
+	for i, t := range known {
+		row := v.row(t, *b.fold.mine[i], ledger.TradeNew, replacedBy[t.Trade])
 		row.State = life{opened: row.Opened, settled: row.Settled, canceled: row.Canceled}.reached()
 		rows = append(rows, row)
 	}

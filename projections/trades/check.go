@@ -72,7 +72,7 @@ func (c *checker) lived(to *[2][]fingerprint, trade ledger.ID, l life) {
 		factOpened:   {int64(l.opened), 0, l.opened != 0},
 		factSettled:  {int64(l.settled), int64(l.settledOn), l.settled != 0 || l.settledOn != 0},
 		factStreet:   {int64(l.street), int64(l.streetOn), l.street != 0 || l.streetOn != 0},
-		factCanceled: {int64(l.canceled), int64(l.replacedBy), l.canceled != 0 || l.replacedBy != 0},
+		factCanceled: {int64(l.canceled), 0, l.canceled != 0},
 	} {
 		if f.there {
 			c.put(to, inLife, trade, c.numbers(int64(trade), int64(kind), f.by, f.what))

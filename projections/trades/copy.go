@@ -48,7 +48,7 @@ func (t copyText) booked(b *booked) copyText {
 }
 
 func (t copyText) life(b *booked, l *life) copyText {
-	t = t.number(int64(b.Trade)).maybe(int64(l.opened)).maybe(int64(l.settled)).maybe(int64(l.street)).maybe(int64(l.canceled)).maybe(int64(l.replacedBy))
+	t = t.number(int64(b.Trade)).maybe(int64(l.opened)).maybe(int64(l.settled)).maybe(int64(l.street)).maybe(int64(l.canceled))
 	t = t.number(int64(b.TradeDate)).number(int64(b.SettleDate)).maybe(int64(l.settledOn)).maybe(int64(l.streetOn)).string(string(l.state))
 	return t.end()
 }

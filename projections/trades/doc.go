@@ -6,7 +6,7 @@
 // What a trade is never changes once it is booked; what comes of it does, two or three times, and for all trades of a day at once. So there are two tables:
 //
 //	bk_read.trades_N       the booking: parties, security, terms, dates. Written once, by COPY, and found by account, account and day, target, or
-//	                       instrument.
+//	                       instrument, and by the trade that it was booked in place of.
 //	bk_read.trades_life_N  the state, and the entries that opened, settled (its parties' and the street's side) and cancelled it, with the effective
 //	                       dates of the settlements. Narrow, with no index but its key and two partial ones: new trades by trade date, open trades by
 //	                       settlement date. They hold what a roll looks for and nothing else, so a roll reads what is due and no more.
@@ -24,7 +24,7 @@
 //   - Rows are a function of the journal and the checkpoint, not of how the fold was cut into chunks: each column is written by one entry, and the state by
 //     the last one.
 //   - Known at the checkpoint and as of the end of all days, a trade is as it is stored. What an entry says shows from that entry on: ReplacedBy not
-//     before the cancel, nor before the trade that it names.
+//     before the cancel, nor before the trade that it names. Several trades may be booked in place of one that is cancelled; the last one known counts.
 //   - Pages are by id. A trade's id never changes and later ones are higher, so pages are stable under whatever is booked meanwhile; with AsOf and KnownAt
 //     given they are the same for ever.
 //   - A page looks at a bounded number of trades; where a filter leaves some out it may come back short, with More set. An account's trades of one day have
@@ -54,6 +54,7 @@
 //   - Asking for what is due in one range of days: it has to be sorted by id, for each page anew. Days are looked up first, which takes one step each and finds
 //     one, and their lists are merged.
 //   - Merging the table in the checker with the journal, by id: the journal is not in the order in which lives end.
+//   - What replaced a trade in its row (as in version 1): a later one would overwrite what was known before. The replacing trade's row says it.
 //   - The trade's dates as of which it is corrected, and its place in the order of cost: see package positions.
 //
 // # Files

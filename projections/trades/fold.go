@@ -102,7 +102,7 @@ func (f *fold) update(ctx context.Context, tx pgx.Tx) error {
 	}
 	slices.SortFunc(f.earlier, func(a, b ledger.ID) int { return cmp.Compare(a, b) }) // neighbours share pages
 	states := make([]string, n)
-	var columns [6][]int64 // trade and the ids
+	var columns [5][]int64 // trade and the ids
 	var dates [2][]int32
 	for i := range columns {
 		columns[i] = make([]int64, n)
@@ -113,7 +113,7 @@ func (f *fold) update(ctx context.Context, tx pgx.Tx) error {
 	for i, trade := range f.earlier {
 		l := f.lifeOf[trade]
 		states[i] = string(l.state)
-		for c, id := range [...]ledger.ID{trade, l.opened, l.settled, l.street, l.canceled, l.replacedBy} {
+		for c, id := range [...]ledger.ID{trade, l.opened, l.settled, l.street, l.canceled} {
 			columns[c][i] = int64(id)
 		}
 		dates[0][i], dates[1][i] = int32(l.settledOn), int32(l.streetOn)
@@ -121,10 +121,10 @@ func (f *fold) update(ctx context.Context, tx pgx.Tx) error {
 	tag, err := tx.Exec(ctx, `UPDATE `+f.lives+` AS t SET state = x.state,
 			opened = coalesce(nullif(o, 0), opened), settled = coalesce(nullif(s, 0), settled), settled_on = coalesce(nullif(son, 0), settled_on),
 			street = coalesce(nullif(st, 0), street), street_on = coalesce(nullif(ston, 0), street_on),
-			canceled = coalesce(nullif(c, 0), canceled), replaced_by = coalesce(nullif(r, 0), replaced_by)
-		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::int[], $8::int[], $9::text[])
-			AS x (id, o, s, st, c, r, son, ston, state)
-		WHERE t.trade = x.id`, columns[0], columns[1], columns[2], columns[3], columns[4], columns[5], dates[0], dates[1], states)
+			canceled = coalesce(nullif(c, 0), canceled)
+		FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::int[], $7::int[], $8::text[])
+			AS x (id, o, s, st, c, son, ston, state)
+		WHERE t.trade = x.id`, columns[0], columns[1], columns[2], columns[3], columns[4], dates[0], dates[1], states)
 	if err == nil && tag.RowsAffected() != int64(n) {
 		err = fmt.Errorf("%d rows written instead of %d", tag.RowsAffected(), n)
 	}

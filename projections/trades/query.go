@@ -23,7 +23,7 @@ const maxScan = 50_000
 // Errors of a query.
 var (
 	ErrLimit = fmt.Errorf("limit: not between 1 and %d", MaxLimit)
-	ErrState = errors.New("state: none of new, open, settled, canceled")
+	ErrState = errors.New("states: one is none of new, open, settled, canceled")
 	ErrDates = errors.New("from: after to")
 )
 
@@ -35,13 +35,13 @@ func NewReader(runner *projections.Runner) *Reader { return &Reader{runner} }
 
 // Query asks for a page of trades, by id: the order in which they were booked.
 type Query struct {
-	Account    int64             // trades booked to the account or targeting it; 0 for all
-	Instrument int64             // 0 for all
-	State      ledger.TradeState // "" for all
-	From, To   ledger.Date       // trade date, both included; 0 leaves a side open
-	After      ledger.ID         // the last trade seen; 0 for the first page
-	Limit      int               // 1 to [MaxLimit] rows
-	AtLeast    uint64            // waits until the entry of this sequence number is in
+	Account    int64               // trades booked to the account or targeting it; 0 for all
+	Instrument int64               // 0 for all
+	States     []ledger.TradeState // those in one of them; none for all
+	From, To   ledger.Date         // trade date, both included; 0 leaves a side open
+	After      ledger.ID           // the last trade seen; 0 for the first page
+	Limit      int                 // 1 to [MaxLimit] rows
+	AtLeast    uint64              // waits until the entry of this sequence number is in
 
 	// AsOf gives trades as they stand at the end of that day, 0 at the end of all days: what is effective later has not happened. KnownAt is up to
 	// which sequence number the journal is known, 0 all that is in; what is not in yet is waited for.
@@ -75,7 +75,7 @@ type Row struct {
 	BookedAt      time.Time // UTC, to the microsecond
 
 	Corrects   ledger.ID // the trade that it was booked in place of, 0 if none
-	ReplacedBy ledger.ID // the trade that was booked in place of it, 0 if none
+	ReplacedBy ledger.ID // the last trade that was booked in place of it, 0 if none
 
 	// The entries that opened, settled and cancelled it, 0 where there is none. A cancelled trade keeps the first two.
 	Opened, Settled, Canceled ledger.ID
@@ -120,7 +120,7 @@ func (q Query) check() error {
 	switch {
 	case q.Limit < 1 || q.Limit > MaxLimit:
 		return ErrLimit
-	case q.State != "" && !slices.Contains(ledger.TradeStates(), q.State):
+	case slices.ContainsFunc(q.States, func(s ledger.TradeState) bool { return !slices.Contains(ledger.TradeStates(), s) }):
 		return ErrState
 	case q.From != 0 && q.To != 0 && q.From > q.To:
 		return ErrDates
@@ -225,8 +225,8 @@ func (v *view) scan(ctx context.Context, after ledger.ID, n int) ([]candidate, e
 		fits += ` AND b.trade_date <= ` + arg(int32(q.To))
 	}
 	join := ``
-	if q.State != "" {
-		fits += ` AND ` + state + ` = ` + arg(string(q.State))
+	if len(q.States) > 0 {
+		fits += ` AND ` + state + ` = ANY(` + arg(q.States) + `::text[])`
 		join = ` LEFT JOIN ` + v.g.Table(lifeName) + ` AS l ON l.trade = b.trade`
 	} else {
 		fits += ` AND $2::int IS NOT NULL` // every statement has the same parameters
@@ -245,7 +245,7 @@ func (v *view) load(ctx context.Context, trades []int64) ([]Row, error) {
 	if len(trades) == 0 {
 		return nil, nil
 	}
-	rows, err := v.tx.Query(ctx, `SELECT `+bookedColumns+`, `+lifeColumns+`, `+state+` FROM `+v.g.Table(Name)+` AS b
+	rows, err := v.tx.Query(ctx, `SELECT `+bookedColumns+`, `+lifeColumns+`, `+replacedBy(v.g)+`, `+state+` FROM `+v.g.Table(Name)+` AS b
 		JOIN `+v.g.Table(lifeName)+` AS l ON l.trade = b.trade WHERE b.trade = ANY($3) ORDER BY b.trade`, v.known, v.asOf, trades)
 	if err != nil {
 		return nil, err
@@ -253,19 +253,19 @@ func (v *view) load(ctx context.Context, trades []int64) ([]Row, error) {
 	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (Row, error) {
 		var s scanned
 		var state string
-		if err := r.Scan(append(append(s.booked(), s.life()...), &state)...); err != nil {
+		if err := r.Scan(append(append(s.booked(), s.life()...), &s.replacedBy, &state)...); err != nil {
 			return Row{}, err
 		}
 		b, err := s.asBooked()
 		if err != nil {
 			return Row{}, err
 		}
-		return v.row(b, s.lived(), ledger.TradeState(state)), nil
+		return v.row(b, s.lived(), ledger.TradeState(state), ledger.ID(s.replacedBy)), nil
 	})
 }
 
 // row leaves out what is not known yet, or not effective.
-func (v *view) row(b booked, l life, state ledger.TradeState) Row {
+func (v *view) row(b booked, l life, state ledger.TradeState, replacedBy ledger.ID) Row {
 	known := func(id ledger.ID, on ledger.Date) ledger.ID {
 		if int64(id) > v.known || int32(on) > v.asOf {
 			return 0
@@ -280,7 +280,7 @@ func (v *view) row(b booked, l life, state ledger.TradeState) Row {
 		Opened: known(l.opened, b.EffectiveDate), Settled: known(l.settled, l.settledOn), Canceled: known(l.canceled, 0),
 	}
 	if row.Canceled != 0 {
-		row.ReplacedBy = known(l.replacedBy, 0)
+		row.ReplacedBy = known(replacedBy, 0)
 	}
 	row.Street = row.Canceled == 0 && known(l.street, l.streetOn) != 0
 	return row

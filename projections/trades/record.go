@@ -36,14 +36,13 @@ type booked struct {
 // life is what came of a trade: the entries that moved it on, 0 where there is none, and from which effective date on their postings
 // count. Each of them happens once in a trade's life, so what two chunks know of a life can be put together in any order.
 type life struct {
-	state      ledger.TradeState // after the last of them
-	opened     ledger.ID         // the booking, or a later entry
-	settled    ledger.ID
-	settledOn  ledger.Date
-	street     ledger.ID // settled the street side
-	streetOn   ledger.Date
-	canceled   ledger.ID
-	replacedBy ledger.ID
+	state     ledger.TradeState // after the last of them
+	opened    ledger.ID         // the booking, or a later entry
+	settled   ledger.ID
+	settledOn ledger.Date
+	street    ledger.ID // settled the street side
+	streetOn  ledger.Date
+	canceled  ledger.ID
 }
 
 // bookedBy reads a booking.
@@ -66,7 +65,7 @@ func bookedBy(e *ledger.Entry, books Books) (b booked, err error) {
 }
 
 // concerns reports whether an entry moves a trade on. Other entries about a trade, and the reversals that come with a cancel, leave it
-// where it is: a cancel takes effect as one.
+// where it is: a cancel takes effect as one. That another trade is booked in its place shows from that one's booking.
 func concerns(e *ledger.Entry) bool {
 	switch e.Kind {
 	case ledger.KindTradeOpen, ledger.KindSettle, ledger.KindSettleStreet, ledger.KindCancel:
@@ -89,7 +88,7 @@ func (l *life) add(e *ledger.Entry) error {
 	case ledger.KindSettleStreet:
 		allowed, l.street, l.streetOn = [2]ledger.TradeState{ledger.TradeOpen, ledger.TradeSettled}, e.ID, e.EffectiveDate
 	case ledger.KindCancel:
-		allowed[0], l.canceled, l.replacedBy = ledger.TradeCanceled, e.ID, e.Links.ReplacedBy
+		allowed[0], l.canceled = ledger.TradeCanceled, e.ID
 	default:
 		allowed = [2]ledger.TradeState{ledger.TradeNew, ledger.TradeOpen}
 		if e.State == ledger.TradeOpen {

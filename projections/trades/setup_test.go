@@ -106,12 +106,22 @@ func (f *folded) all(t testing.TB, q trades.Query) []trades.Row {
 	return rows
 }
 
-// random makes a ledger with so many random steps behind it.
+// random makes a ledger with so many random steps behind it, and some trades that were replaced more than once.
 func random(t testing.TB, seed uint64, steps int) *lifetest.Ledger {
 	t.Helper()
 	l := lifetest.New(t, rand.New(rand.NewPCG(seed, 1)), shard, 6, 4)
-	for range steps {
+	for i := range steps {
 		l.Step()
+		if i%16 != 0 || len(l.Trades) == 0 {
+			continue
+		}
+		if old := l.Trades[i%len(l.Trades)]; l.Lives[old].State() == ledger.TradeCanceled {
+			for range 2 {
+				c := l.NewTrade()
+				c.Replaces = &ledger.Target{Trade: old, Link: true}
+				l.Book(c)
+			}
+		}
 	}
 	return l
 }
@@ -146,10 +156,12 @@ func rowOf(l *lifetest.Ledger, life ledger.Life, q trades.Query) (row trades.Row
 		}
 		if e.Kind == ledger.KindCancel {
 			row.State, row.Canceled, row.Street = ledger.TradeCanceled, e.ID, false
-			if r := e.Links.ReplacedBy; q.KnownAt == 0 || r.Seq() <= q.KnownAt {
-				row.ReplacedBy = r
-			}
-			break
+		}
+		if r := e.Links.ReplacedBy; r != 0 && (q.KnownAt == 0 || r.Seq() <= q.KnownAt) {
+			row.ReplacedBy = r
+		}
+		if row.State == ledger.TradeCanceled {
+			continue
 		}
 		if q.AsOf != 0 && e.EffectiveDate > q.AsOf {
 			continue
@@ -171,7 +183,7 @@ func rowOf(l *lifetest.Ledger, life ledger.Life, q trades.Query) (row trades.Row
 
 func fits(row trades.Row, q trades.Query) bool {
 	return (q.Account == 0 || row.Account == q.Account || row.Target == q.Account) && (q.Instrument == 0 || row.Instrument == q.Instrument) &&
-		(q.State == "" || row.State == q.State) && (q.From == 0 || row.TradeDate >= q.From) && (q.To == 0 || row.TradeDate <= q.To)
+		(len(q.States) == 0 || slices.Contains(q.States, row.State)) && (q.From == 0 || row.TradeDate >= q.From) && (q.To == 0 || row.TradeDate <= q.To)
 }
 
 func same(t testing.TB, q trades.Query, got, want []trades.Row) {

@@ -33,7 +33,10 @@ var errNoBooks = errors.New("trades: books: needed")
 func (Projection) Name() string { return Name }
 
 // Version of fold and tables.
-func (Projection) Version() int { return 1 }
+func (Projection) Version() int { return 2 }
+
+// linkedVersion is the first that finds what replaced a trade by what the replacing trade corrects; before, a trade's row said so.
+const linkedVersion = 2
 
 // Create makes the generation's tables.
 func (Projection) Create(ctx context.Context, tx pgx.Tx, g projections.Generation) error {
@@ -71,13 +74,13 @@ func (Projection) Create(ctx context.Context, tx pgx.Tx, g projections.Generatio
 		index(Name, "target", `(target, trade) WHERE target IS NOT NULL`),
 		index(Name, "target_day", `(target, trade_date, trade) WHERE target IS NOT NULL`),
 		index(Name, "instrument", `(instrument, trade)`),
+		index(Name, "corrects", `(corrects, trade) WHERE corrects IS NOT NULL`),
 		`CREATE TABLE ` + life + ` (
 			trade       bigint PRIMARY KEY,
 			opened      bigint,
 			settled     bigint,
 			street      bigint,
 			canceled    bigint,
-			replaced_by bigint,
 			trade_date  int    NOT NULL,
 			settle_date int    NOT NULL,
 			settled_on  int,

@@ -882,7 +882,9 @@ type CancelTradeRequest struct {
 	// The caller's own notes, kept as given: names and values together 64 KiB at most.
 	Metadata map[string]string `protobuf:"bytes,3,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The trade to cancel; needed.
-	Target        *Target `protobuf:"bytes,12,opt,name=target,proto3" json:"target,omitempty"`
+	Target *Target `protobuf:"bytes,12,opt,name=target,proto3" json:"target,omitempty"`
+	// Reject with trade_settled where the trade is settled with its parties when its turn comes.
+	UnlessSettled bool `protobuf:"varint,15,opt,name=unless_settled,json=unlessSettled,proto3" json:"unless_settled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -943,6 +945,13 @@ func (x *CancelTradeRequest) GetTarget() *Target {
 		return x.Target
 	}
 	return nil
+}
+
+func (x *CancelTradeRequest) GetUnlessSettled() bool {
+	if x != nil {
+		return x.UnlessSettled
+	}
+	return false
 }
 
 // CancelTradeResponse answers a cancel.
@@ -1009,7 +1018,9 @@ type CorrectTradeRequest struct {
 	// The trade to cancel; needed. One that is cancelled already is rejected.
 	Target *Target `protobuf:"bytes,12,opt,name=target,proto3" json:"target,omitempty"`
 	// The trade to book in its place; needed.
-	Trade         *Trade `protobuf:"bytes,10,opt,name=trade,proto3" json:"trade,omitempty"`
+	Trade *Trade `protobuf:"bytes,10,opt,name=trade,proto3" json:"trade,omitempty"`
+	// Reject with trade_settled where the trade to cancel is settled with its parties when its turn comes.
+	UnlessSettled bool `protobuf:"varint,15,opt,name=unless_settled,json=unlessSettled,proto3" json:"unless_settled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1098,6 +1109,13 @@ func (x *CorrectTradeRequest) GetTrade() *Trade {
 		return x.Trade
 	}
 	return nil
+}
+
+func (x *CorrectTradeRequest) GetUnlessSettled() bool {
+	if x != nil {
+		return x.UnlessSettled
+	}
+	return false
 }
 
 // CorrectTradeResponse answers a correction.
@@ -1231,17 +1249,18 @@ const file_bk_v1_booking_proto_rawDesc = "" +
 	"\x03tag\x18\x01 \x01(\x04R\x03tag\x12*\n" +
 	"\areceipt\x18\x02 \x01(\v2\x0e.bk.v1.ReceiptH\x00R\areceipt\x12$\n" +
 	"\x05error\x18\x03 \x01(\v2\f.bk.v1.ErrorH\x00R\x05errorB\b\n" +
-	"\x06result\"\x86\x02\n" +
+	"\x06result\"\xad\x02\n" +
 	"\x12CancelTradeRequest\x12\x1d\n" +
 	"\x03key\x18\x01 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03(\x80\x02R\x03key\x12 \n" +
 	"\x06source\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x06source\x12C\n" +
 	"\bmetadata\x18\x03 \x03(\v2'.bk.v1.CancelTradeRequest.MetadataEntryR\bmetadata\x12-\n" +
-	"\x06target\x18\f \x01(\v2\r.bk.v1.TargetB\x06\xbaH\x03\xc8\x01\x01R\x06target\x1a;\n" +
+	"\x06target\x18\f \x01(\v2\r.bk.v1.TargetB\x06\xbaH\x03\xc8\x01\x01R\x06target\x12%\n" +
+	"\x0eunless_settled\x18\x0f \x01(\bR\runlessSettled\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"?\n" +
 	"\x13CancelTradeResponse\x12(\n" +
-	"\areceipt\x18\x01 \x01(\v2\x0e.bk.v1.ReceiptR\areceipt\"\xd7\x03\n" +
+	"\areceipt\x18\x01 \x01(\v2\x0e.bk.v1.ReceiptR\areceipt\"\xfe\x03\n" +
 	"\x13CorrectTradeRequest\x12\x1d\n" +
 	"\x03key\x18\x01 \x01(\tB\v\xbaH\b\xc8\x01\x01r\x03(\x80\x02R\x03key\x12 \n" +
 	"\x06source\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x06source\x12D\n" +
@@ -1258,7 +1277,8 @@ const file_bk_v1_booking_proto_rawDesc = "" +
 	"(\xf5\xa8\xc5\tR\reffectiveDate\x12-\n" +
 	"\x06target\x18\f \x01(\v2\r.bk.v1.TargetB\x06\xbaH\x03\xc8\x01\x01R\x06target\x12*\n" +
 	"\x05trade\x18\n" +
-	" \x01(\v2\f.bk.v1.TradeB\x06\xbaH\x03\xc8\x01\x01R\x05trade\x1a;\n" +
+	" \x01(\v2\f.bk.v1.TradeB\x06\xbaH\x03\xc8\x01\x01R\x05trade\x12%\n" +
+	"\x0eunless_settled\x18\x0f \x01(\bR\runlessSettled\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"@\n" +

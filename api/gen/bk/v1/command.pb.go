@@ -347,7 +347,8 @@ func (x *NewPosting) GetQuantity() string {
 	return ""
 }
 
-// Target names a trade: by its id, or by the key that it was booked with. One of the two.
+// Target names a trade: by its id, or by the key that it was booked with. One of the two is needed. With both it is the trade that was booked with
+// the key, or, if there is none such, the one with the id; trades that stand earlier in the same batch count.
 type Target struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The trade's id.
@@ -402,17 +403,20 @@ func (x *Target) GetKey() string {
 	return ""
 }
 
-// Replaces names the trade that another is booked in place of. It is cancelled in the same step.
+// Replaces names the trade that another is booked in place of, as a Target does. It is cancelled in the same step.
 type Replaces struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The trade's id.
 	Trade int64 `protobuf:"varint,1,opt,name=trade,proto3" json:"trade,omitempty"`
 	// The key of the command that booked it, 256 bytes at most.
 	Key string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
-	// Where the trade is cancelled already: only link the two, instead of rejecting.
+	// Where the trade is cancelled already: only link the two, instead of rejecting. The later of several trades linked to it counts as the one that
+	// replaced it.
 	LinkIfCanceled bool `protobuf:"varint,3,opt,name=link_if_canceled,json=linkIfCanceled,proto3" json:"link_if_canceled,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Reject with trade_settled where the trade is settled with its parties when its turn comes. One that is cancelled is not settled any more.
+	UnlessSettled bool `protobuf:"varint,4,opt,name=unless_settled,json=unlessSettled,proto3" json:"unless_settled,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Replaces) Reset() {
@@ -466,11 +470,20 @@ func (x *Replaces) GetLinkIfCanceled() bool {
 	return false
 }
 
+func (x *Replaces) GetUnlessSettled() bool {
+	if x != nil {
+		return x.UnlessSettled
+	}
+	return false
+}
+
 // Cancel undoes a trade: the exact negation of every posting that it has made so far. Its dates stay.
 type Cancel struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The trade to cancel; needed.
-	Target        *Target `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	Target *Target `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	// Reject with trade_settled where the trade is settled with its parties when its turn comes.
+	UnlessSettled bool `protobuf:"varint,2,opt,name=unless_settled,json=unlessSettled,proto3" json:"unless_settled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -512,13 +525,22 @@ func (x *Cancel) GetTarget() *Target {
 	return nil
 }
 
+func (x *Cancel) GetUnlessSettled() bool {
+	if x != nil {
+		return x.UnlessSettled
+	}
+	return false
+}
+
 // Correct cancels a trade and books another in its place.
 type Correct struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The trade to cancel; needed. One that is cancelled already is rejected.
 	Target *Target `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
 	// The trade to book; needed.
-	Trade         *Trade `protobuf:"bytes,2,opt,name=trade,proto3" json:"trade,omitempty"`
+	Trade *Trade `protobuf:"bytes,2,opt,name=trade,proto3" json:"trade,omitempty"`
+	// Reject with trade_settled where the trade to cancel is settled with its parties when its turn comes.
+	UnlessSettled bool `protobuf:"varint,3,opt,name=unless_settled,json=unlessSettled,proto3" json:"unless_settled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -567,8 +589,16 @@ func (x *Correct) GetTrade() *Trade {
 	return nil
 }
 
+func (x *Correct) GetUnlessSettled() bool {
+	if x != nil {
+		return x.UnlessSettled
+	}
+	return false
+}
+
 // NewEvent is an event of a kind that has no type of its own in this API; a posting rule of the ledger stands behind it. Kinds that only the
-// ledger itself books (trade.open, trade.settle, trade.reverse, day.begin, day.end) are refused.
+// ledger itself books (trade.open, trade.settle, trade.reverse, trade.link, day.begin, day.end) are
+// refused.
 type NewEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The kind, 64 bytes at most; needed.
@@ -757,16 +787,19 @@ const file_bk_v1_command_proto_rawDesc = "" +
 	"\bquantity\x18\x04 \x01(\tB \xbaH\x1d\xc8\x01\x01r\x18(@2\x14^-?[0-9]*[.]?[0-9]+$R\bquantity\"C\n" +
 	"\x06Target\x12\x1d\n" +
 	"\x05trade\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x05trade\x12\x1a\n" +
-	"\x03key\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x03key\"o\n" +
+	"\x03key\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x03key\"\x96\x01\n" +
 	"\bReplaces\x12\x1d\n" +
 	"\x05trade\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x05trade\x12\x1a\n" +
 	"\x03key\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80\x02R\x03key\x12(\n" +
-	"\x10link_if_canceled\x18\x03 \x01(\bR\x0elinkIfCanceled\"7\n" +
+	"\x10link_if_canceled\x18\x03 \x01(\bR\x0elinkIfCanceled\x12%\n" +
+	"\x0eunless_settled\x18\x04 \x01(\bR\runlessSettled\"^\n" +
 	"\x06Cancel\x12-\n" +
-	"\x06target\x18\x01 \x01(\v2\r.bk.v1.TargetB\x06\xbaH\x03\xc8\x01\x01R\x06target\"d\n" +
+	"\x06target\x18\x01 \x01(\v2\r.bk.v1.TargetB\x06\xbaH\x03\xc8\x01\x01R\x06target\x12%\n" +
+	"\x0eunless_settled\x18\x02 \x01(\bR\runlessSettled\"\x8b\x01\n" +
 	"\aCorrect\x12-\n" +
 	"\x06target\x18\x01 \x01(\v2\r.bk.v1.TargetB\x06\xbaH\x03\xc8\x01\x01R\x06target\x12*\n" +
-	"\x05trade\x18\x02 \x01(\v2\f.bk.v1.TradeB\x06\xbaH\x03\xc8\x01\x01R\x05trade\"\xeb\x01\n" +
+	"\x05trade\x18\x02 \x01(\v2\f.bk.v1.TradeB\x06\xbaH\x03\xc8\x01\x01R\x05trade\x12%\n" +
+	"\x0eunless_settled\x18\x03 \x01(\bR\runlessSettled\"\xeb\x01\n" +
 	"\bNewEvent\x12\x1e\n" +
 	"\x04kind\x18\x01 \x01(\tB\n" +
 	"\xbaH\a\xc8\x01\x01r\x02(@R\x04kind\x12]\n" +

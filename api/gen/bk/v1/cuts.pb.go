@@ -30,7 +30,7 @@ type ListCutsRequest struct {
 	PageSize *int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3,oneof" json:"page_size,omitempty"`
 	// The next_page_token of the page before; empty for the first.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast       string `protobuf:"bytes,3,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -165,7 +165,9 @@ type Cut struct {
 	// The place of the day's end in the journal, shard:sequence.
 	Token string `protobuf:"bytes,4,opt,name=token,proto3" json:"token,omitempty"`
 	// When the day ended.
-	BookedAt      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=booked_at,json=bookedAt,proto3" json:"booked_at,omitempty"`
+	BookedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=booked_at,json=bookedAt,proto3" json:"booked_at,omitempty"`
+	// The place where the day began, shard:sequence: from this entry on, up to the one before the next day's, the day is the business date.
+	BeginToken    string `protobuf:"bytes,6,opt,name=begin_token,json=beginToken,proto3" json:"begin_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -235,6 +237,13 @@ func (x *Cut) GetBookedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Cut) GetBeginToken() string {
+	if x != nil {
+		return x.BeginToken
+	}
+	return ""
+}
+
 // ListCutRowsRequest asks for a page of a day's cut.
 type ListCutRowsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -244,7 +253,7 @@ type ListCutRowsRequest struct {
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// The day, YYYYMMDD; needed.
 	Date int32 `protobuf:"varint,3,opt,name=date,proto3" json:"date,omitempty"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast       string `protobuf:"bytes,4,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -375,7 +384,7 @@ func (x *ListCutRowsResponse) GetToken() string {
 // GetBusinessDateRequest has a token only.
 type GetBusinessDateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast       string `protobuf:"bytes,1,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -508,13 +517,15 @@ const file_bk_v1_cuts_proto_rawDesc = "" +
 	"\x04cuts\x18\x01 \x03(\v2\n" +
 	".bk.v1.CutR\x04cuts\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x14\n" +
-	"\x05token\x18\x03 \x01(\tR\x05token\"\x90\x01\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\"\xb1\x01\n" +
 	"\x03Cut\x12\x12\n" +
 	"\x04date\x18\x01 \x01(\x05R\x04date\x12\x12\n" +
 	"\x04rows\x18\x02 \x01(\x03R\x04rows\x12\x12\n" +
 	"\x04hash\x18\x03 \x01(\tR\x04hash\x12\x14\n" +
 	"\x05token\x18\x04 \x01(\tR\x05token\x127\n" +
-	"\tbooked_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bbookedAt\"\xc5\x01\n" +
+	"\tbooked_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bbookedAt\x12\x1f\n" +
+	"\vbegin_token\x18\x06 \x01(\tR\n" +
+	"beginToken\"\xc5\x01\n" +
 	"\x12ListCutRowsRequest\x12,\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x01H\x00R\bpageSize\x88\x01\x01\x12'\n" +

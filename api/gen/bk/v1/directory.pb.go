@@ -352,7 +352,7 @@ type GetAccountRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// By id, by code, or by both if they agree; needed.
 	Account *AccountRef `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast       string `protobuf:"bytes,2,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -464,7 +464,7 @@ type ListAccountsRequest struct {
 	PageSize *int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3,oneof" json:"page_size,omitempty"`
 	// The next_page_token of the page before; empty for the first.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast       string `protobuf:"bytes,3,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -920,7 +920,7 @@ type GetInstrumentRequest struct {
 	//	*GetInstrumentRequest_Id
 	//	*GetInstrumentRequest_Identifier
 	By isGetInstrumentRequest_By `protobuf_oneof:"by"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast       string `protobuf:"bytes,3,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1068,7 +1068,7 @@ type ListInstrumentsRequest struct {
 	PageSize *int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3,oneof" json:"page_size,omitempty"`
 	// The next_page_token of the page before; empty for the first.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast       string `protobuf:"bytes,3,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

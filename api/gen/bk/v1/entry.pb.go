@@ -157,7 +157,7 @@ type Links struct {
 	Reverses int64 `protobuf:"varint,2,opt,name=reverses,proto3" json:"reverses,omitempty"`
 	// The trade that this one was booked in place of.
 	Corrects int64 `protobuf:"varint,3,opt,name=corrects,proto3" json:"corrects,omitempty"`
-	// On the cancel of a correction: the trade that was booked in place of the cancelled one.
+	// On the cancel of a correction, and on trade.link: the trade that was booked in place of the cancelled one.
 	ReplacedBy int64 `protobuf:"varint,4,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"`
 	// On all entries about a correction: the first trade of its chain of corrections. It stands in that one's place where trades are put in
 	// order, as cost and profit need it.
@@ -346,8 +346,8 @@ type Entry struct {
 	// When the ledger learned of it, to the microsecond; never decreasing along the journal.
 	BookedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=booked_at,json=bookedAt,proto3" json:"booked_at,omitempty"`
 	// The kind of business event. A trade is booked by trade.exchange, trade.bilateral, trade.away, trade.allocation or trade.transfer, and
-	// lives on by trade.open, trade.settle, trade.settle_street, trade.reverse and trade.cancel; a roll begins and ends its days by day.begin and
-	// day.end; account.open and instrument.define define; posting is postings as given; all others are events (see NewEvent).
+	// lives on by trade.open, trade.settle, trade.settle_street, trade.reverse, trade.cancel and trade.link; a roll begins and ends its days by
+	// day.begin and day.end; account.open and instrument.define define; posting is postings as given; all others are events (see NewEvent).
 	Kind string `protobuf:"bytes,6,opt,name=kind,proto3" json:"kind,omitempty"`
 	// The idempotency key; empty for entries that the ledger made itself and for definitions.
 	Key string `protobuf:"bytes,7,opt,name=key,proto3" json:"key,omitempty"`
@@ -361,7 +361,7 @@ type Entry struct {
 	EffectiveDate int32 `protobuf:"varint,11,opt,name=effective_date,json=effectiveDate,proto3" json:"effective_date,omitempty"`
 	// Ties to other entries; left out where there are none.
 	Links *Links `protobuf:"bytes,12,opt,name=links,proto3" json:"links,omitempty"`
-	// 2 to 1000 postings; none in definitions, in days, and where a trade is booked or cancelled that is not in force yet.
+	// 2 to 1000 postings; none in definitions, in days, in links, and where a trade is booked or cancelled that is not in force yet.
 	Postings []*Posting `protobuf:"bytes,13,rep,name=postings,proto3" json:"postings,omitempty"`
 	// On every entry about a trade: the trade as booked, with its state right after this entry.
 	Trade *TradeRecord `protobuf:"bytes,14,opt,name=trade,proto3" json:"trade,omitempty"`

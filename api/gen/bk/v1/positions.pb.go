@@ -37,7 +37,7 @@ type ListPositionsRequest struct {
 	CustomersOnly bool `protobuf:"varint,5,opt,name=customers_only,json=customersOnly,proto3" json:"customers_only,omitempty"`
 	// Only positions that are not zero in both buckets.
 	NonZero bool `protobuf:"varint,6,opt,name=non_zero,json=nonZero,proto3" json:"non_zero,omitempty"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast string `protobuf:"bytes,7,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	// As of this effective date, YYYYMMDD: only what counts in the books by then. All when left out.
 	AsOf int32 `protobuf:"varint,8,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
@@ -371,7 +371,7 @@ type ListCashRequest struct {
 	CustomersOnly bool `protobuf:"varint,4,opt,name=customers_only,json=customersOnly,proto3" json:"customers_only,omitempty"`
 	// Only cash that is not zero in both buckets, or that open trades bring or take.
 	NonZero bool `protobuf:"varint,5,opt,name=non_zero,json=nonZero,proto3" json:"non_zero,omitempty"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast       string `protobuf:"bytes,6,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -33,7 +33,7 @@ type GetEntryRequest struct {
 	//	*GetEntryRequest_Id
 	//	*GetEntryRequest_Key
 	By isGetEntryRequest_By `protobuf_oneof:"by"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast       string `protobuf:"bytes,3,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -184,7 +184,7 @@ type GetTradeRequest struct {
 	//	*GetTradeRequest_Id
 	//	*GetTradeRequest_Key
 	By isGetTradeRequest_By `protobuf_oneof:"by"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast string `protobuf:"bytes,3,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	// As of this effective date, YYYYMMDD: its state by what counts in the books by then. All when left out.
 	AsOf int32 `protobuf:"varint,4,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
@@ -363,7 +363,7 @@ type ListTradesRequest struct {
 	Account *AccountRef `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`
 	// Only trades in this instrument.
 	Instrument *Identifier `protobuf:"bytes,4,opt,name=instrument,proto3" json:"instrument,omitempty"`
-	// Only trades that stand there; all when left out.
+	// Only trades that stand there; all when left out. The same as one of states.
 	State TradeState `protobuf:"varint,5,opt,name=state,proto3,enum=bk.v1.TradeState" json:"state,omitempty"`
 	// Only trades of this trade date or a later one, YYYYMMDD.
 	FromDate int32 `protobuf:"varint,6,opt,name=from_date,json=fromDate,proto3" json:"from_date,omitempty"`
@@ -373,8 +373,10 @@ type ListTradesRequest struct {
 	AsOf int32 `protobuf:"varint,8,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	// As known then: only trades booked by then, in the states that were known. A token (shard:sequence), or an RFC 3339 time. All when left out.
 	KnownAt string `protobuf:"bytes,9,opt,name=known_at,json=knownAt,proto3" json:"known_at,omitempty"`
-	// A token to read at least at, shard:sequence.
-	AtLeast       string `protobuf:"bytes,10,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	// A token to read at least at, shard:sequence, or head (see QueryService).
+	AtLeast string `protobuf:"bytes,10,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	// Only trades that stand in one of these; all when left out.
+	States        []TradeState `protobuf:"varint,11,rep,packed,name=states,proto3,enum=bk.v1.TradeState" json:"states,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -477,6 +479,13 @@ func (x *ListTradesRequest) GetAtLeast() string {
 		return x.AtLeast
 	}
 	return ""
+}
+
+func (x *ListTradesRequest) GetStates() []TradeState {
+	if x != nil {
+		return x.States
+	}
+	return nil
 }
 
 // ListTradesResponse is a page of trades. Where filters leave much out, it may have few rows or none and still not be the last.
@@ -594,7 +603,7 @@ type TradeSummary struct {
 	SettleDate int32 `protobuf:"varint,23,opt,name=settle_date,json=settleDate,proto3" json:"settle_date,omitempty"`
 	// The trade that this one was booked in place of; 0: none.
 	Corrects int64 `protobuf:"varint,24,opt,name=corrects,proto3" json:"corrects,omitempty"`
-	// The trade that was booked in place of this one; 0: none.
+	// The trade that was booked in place of this one, the last one if there were several; 0: none.
 	ReplacedBy int64 `protobuf:"varint,25,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"`
 	// The entry that brought it into force; 0: none yet.
 	OpenedBy int64 `protobuf:"varint,26,opt,name=opened_by,json=openedBy,proto3" json:"opened_by,omitempty"`
@@ -856,7 +865,7 @@ type ListEntriesRequest struct {
 	FirstSequence int64 `protobuf:"varint,5,opt,name=first_sequence,json=firstSequence,proto3" json:"first_sequence,omitempty"`
 	// Only entries up to this sequence; 0: to the end.
 	LastSequence int64 `protobuf:"varint,6,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast       string `protobuf:"bytes,7,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1020,7 +1029,7 @@ type ListBalancesRequest struct {
 	CustomersOnly bool `protobuf:"varint,5,opt,name=customers_only,json=customersOnly,proto3" json:"customers_only,omitempty"`
 	// Only balances that are not zero in both buckets; so with as_of and known_at, in any case.
 	NonZero bool `protobuf:"varint,6,opt,name=non_zero,json=nonZero,proto3" json:"non_zero,omitempty"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast string `protobuf:"bytes,7,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	// As of this effective date, YYYYMMDD: only what counts in the books by then. All when left out.
 	AsOf int32 `protobuf:"varint,8,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
@@ -1194,7 +1203,7 @@ type TrialBalanceRequest struct {
 	PageSize *int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3,oneof" json:"page_size,omitempty"`
 	// The next_page_token of the page before; empty for the first.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast       string `protobuf:"bytes,3,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1512,12 +1521,16 @@ type GetStatementRequest struct {
 	PageSize *int32 `protobuf:"varint,5,opt,name=page_size,json=pageSize,proto3,oneof" json:"page_size,omitempty"`
 	// The next_page_token of the page before; empty for the first. The filters must be the same.
 	PageToken string `protobuf:"bytes,6,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast string `protobuf:"bytes,7,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	// As of this effective date, YYYYMMDD: only entries of this date or an earlier one, and running balances over them alone. All when left out.
 	AsOf int32 `protobuf:"varint,8,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	// As known then: only entries booked by then, and running balances over them alone. A token (shard:sequence), or an RFC 3339 time. All when left out.
-	KnownAt       string `protobuf:"bytes,9,opt,name=known_at,json=knownAt,proto3" json:"known_at,omitempty"`
+	KnownAt string `protobuf:"bytes,9,opt,name=known_at,json=knownAt,proto3" json:"known_at,omitempty"`
+	// Only the lines of these entries, by their ids, ascending; with the running balances as they were, and at the cost of what is around these
+	// entries, not of all that the account has. An entry that isn't there or doesn't post to the account has no lines. Not with from_date, to_date
+	// or as_of.
+	Entries       []int64 `protobuf:"varint,10,rep,packed,name=entries,proto3" json:"entries,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1613,6 +1626,13 @@ func (x *GetStatementRequest) GetKnownAt() string {
 		return x.KnownAt
 	}
 	return ""
+}
+
+func (x *GetStatementRequest) GetEntries() []int64 {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
 }
 
 // GetStatementResponse is a page of a statement.
@@ -1961,7 +1981,7 @@ const file_bk_v1_query_proto_rawDesc = "" +
 	"\x10GetTradeResponse\x12(\n" +
 	"\x05trade\x18\x01 \x01(\v2\x12.bk.v1.TradeRecordR\x05trade\x12&\n" +
 	"\aentries\x18\x02 \x03(\v2\f.bk.v1.EntryR\aentries\x12\x14\n" +
-	"\x05token\x18\x03 \x01(\tR\x05token\"\xda\x03\n" +
+	"\x05token\x18\x03 \x01(\tR\x05token\"\x98\x04\n" +
 	"\x11ListTradesRequest\x12,\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x01H\x00R\bpageSize\x88\x01\x01\x12'\n" +
@@ -1983,7 +2003,8 @@ const file_bk_v1_query_proto_rawDesc = "" +
 	"(\xf5\xa8\xc5\tR\x04asOf\x12\"\n" +
 	"\bknown_at\x18\t \x01(\tB\a\xbaH\x04r\x02(@R\aknownAt\x12\"\n" +
 	"\bat_least\x18\n" +
-	" \x01(\tB\a\xbaH\x04r\x02(@R\aatLeastB\f\n" +
+	" \x01(\tB\a\xbaH\x04r\x02(@R\aatLeast\x12<\n" +
+	"\x06states\x18\v \x03(\x0e2\x11.bk.v1.TradeStateB\x11\xbaH\x0e\x92\x01\v\x10\x10\"\a\x82\x01\x04\x10\x01 \x00R\x06statesB\f\n" +
 	"\n" +
 	"_page_size\"\x7f\n" +
 	"\x12ListTradesResponse\x12+\n" +
@@ -2097,7 +2118,7 @@ const file_bk_v1_query_proto_rawDesc = "" +
 	"\faccount_kind\x18\x01 \x01(\x0e2\x12.bk.v1.AccountKindR\vaccountKind\x12\x1a\n" +
 	"\bbalances\x18\x02 \x01(\x03R\bbalances\x12\x1a\n" +
 	"\bpositive\x18\x03 \x01(\tR\bpositive\x12\x1a\n" +
-	"\bnegative\x18\x04 \x01(\tR\bnegative\"\xb1\x03\n" +
+	"\bnegative\x18\x04 \x01(\tR\bnegative\"\xdc\x03\n" +
 	"\x13GetStatementRequest\x123\n" +
 	"\aaccount\x18\x01 \x01(\v2\x11.bk.v1.AccountRefB\x06\xbaH\x03\xc8\x01\x01R\aaccount\x121\n" +
 	"\n" +
@@ -2117,7 +2138,9 @@ const file_bk_v1_query_proto_rawDesc = "" +
 	"\x05as_of\x18\b \x01(\x05B\x12\xbaH\x0f\xd8\x01\x01\x1a\n" +
 	"\x18\xa5߁\n" +
 	"(\xf5\xa8\xc5\tR\x04asOf\x12\"\n" +
-	"\bknown_at\x18\t \x01(\tB\a\xbaH\x04r\x02(@R\aknownAtB\f\n" +
+	"\bknown_at\x18\t \x01(\tB\a\xbaH\x04r\x02(@R\aknownAt\x12)\n" +
+	"\aentries\x18\n" +
+	" \x03(\x03B\x0f\xbaH\f\x92\x01\t\x10\xe8\a\"\x04\"\x02(\x01R\aentriesB\f\n" +
 	"\n" +
 	"_page_size\"\x80\x01\n" +
 	"\x14GetStatementResponse\x12*\n" +
@@ -2233,61 +2256,62 @@ var file_bk_v1_query_proto_depIdxs = []int32{
 	22, // 3: bk.v1.ListTradesRequest.account:type_name -> bk.v1.AccountRef
 	23, // 4: bk.v1.ListTradesRequest.instrument:type_name -> bk.v1.Identifier
 	24, // 5: bk.v1.ListTradesRequest.state:type_name -> bk.v1.TradeState
-	6,  // 6: bk.v1.ListTradesResponse.trades:type_name -> bk.v1.TradeSummary
-	24, // 7: bk.v1.TradeSummary.state:type_name -> bk.v1.TradeState
-	25, // 8: bk.v1.TradeSummary.type:type_name -> bk.v1.TradeType
-	26, // 9: bk.v1.TradeSummary.booked_at:type_name -> google.protobuf.Timestamp
-	27, // 10: bk.v1.TradeSummary.direction:type_name -> bk.v1.Direction
-	22, // 11: bk.v1.ListEntriesRequest.account:type_name -> bk.v1.AccountRef
-	20, // 12: bk.v1.ListEntriesResponse.entries:type_name -> bk.v1.Entry
-	22, // 13: bk.v1.ListBalancesRequest.account:type_name -> bk.v1.AccountRef
-	28, // 14: bk.v1.ListBalancesRequest.instrument_kind:type_name -> bk.v1.InstrumentKind
-	29, // 15: bk.v1.ListBalancesResponse.balances:type_name -> bk.v1.Balance
-	13, // 16: bk.v1.TrialBalanceResponse.rows:type_name -> bk.v1.TrialBalanceRow
-	28, // 17: bk.v1.TrialBalanceRow.instrument_kind:type_name -> bk.v1.InstrumentKind
-	14, // 18: bk.v1.TrialBalanceRow.kinds:type_name -> bk.v1.TrialBalanceKind
-	30, // 19: bk.v1.TrialBalanceKind.account_kind:type_name -> bk.v1.AccountKind
-	22, // 20: bk.v1.GetStatementRequest.account:type_name -> bk.v1.AccountRef
-	23, // 21: bk.v1.GetStatementRequest.instrument:type_name -> bk.v1.Identifier
-	17, // 22: bk.v1.GetStatementResponse.lines:type_name -> bk.v1.StatementLine
-	26, // 23: bk.v1.StatementLine.booked_at:type_name -> google.protobuf.Timestamp
-	31, // 24: bk.v1.StatementLine.bucket:type_name -> bk.v1.Bucket
-	20, // 25: bk.v1.WatchJournalResponse.entries:type_name -> bk.v1.Entry
-	0,  // 26: bk.v1.QueryService.GetEntry:input_type -> bk.v1.GetEntryRequest
-	2,  // 27: bk.v1.QueryService.GetTrade:input_type -> bk.v1.GetTradeRequest
-	4,  // 28: bk.v1.QueryService.ListTrades:input_type -> bk.v1.ListTradesRequest
-	7,  // 29: bk.v1.QueryService.ListEntries:input_type -> bk.v1.ListEntriesRequest
-	9,  // 30: bk.v1.QueryService.ListBalances:input_type -> bk.v1.ListBalancesRequest
-	32, // 31: bk.v1.QueryService.ListPositions:input_type -> bk.v1.ListPositionsRequest
-	33, // 32: bk.v1.QueryService.ListCash:input_type -> bk.v1.ListCashRequest
-	34, // 33: bk.v1.QueryService.GetStockRecord:input_type -> bk.v1.GetStockRecordRequest
-	35, // 34: bk.v1.QueryService.ListStockRecords:input_type -> bk.v1.ListStockRecordsRequest
-	36, // 35: bk.v1.QueryService.ListCuts:input_type -> bk.v1.ListCutsRequest
-	37, // 36: bk.v1.QueryService.ListCutRows:input_type -> bk.v1.ListCutRowsRequest
-	38, // 37: bk.v1.QueryService.GetBusinessDate:input_type -> bk.v1.GetBusinessDateRequest
-	11, // 38: bk.v1.QueryService.TrialBalance:input_type -> bk.v1.TrialBalanceRequest
-	15, // 39: bk.v1.QueryService.GetStatement:input_type -> bk.v1.GetStatementRequest
-	18, // 40: bk.v1.QueryService.WatchJournal:input_type -> bk.v1.WatchJournalRequest
-	1,  // 41: bk.v1.QueryService.GetEntry:output_type -> bk.v1.GetEntryResponse
-	3,  // 42: bk.v1.QueryService.GetTrade:output_type -> bk.v1.GetTradeResponse
-	5,  // 43: bk.v1.QueryService.ListTrades:output_type -> bk.v1.ListTradesResponse
-	8,  // 44: bk.v1.QueryService.ListEntries:output_type -> bk.v1.ListEntriesResponse
-	10, // 45: bk.v1.QueryService.ListBalances:output_type -> bk.v1.ListBalancesResponse
-	39, // 46: bk.v1.QueryService.ListPositions:output_type -> bk.v1.ListPositionsResponse
-	40, // 47: bk.v1.QueryService.ListCash:output_type -> bk.v1.ListCashResponse
-	41, // 48: bk.v1.QueryService.GetStockRecord:output_type -> bk.v1.GetStockRecordResponse
-	42, // 49: bk.v1.QueryService.ListStockRecords:output_type -> bk.v1.ListStockRecordsResponse
-	43, // 50: bk.v1.QueryService.ListCuts:output_type -> bk.v1.ListCutsResponse
-	44, // 51: bk.v1.QueryService.ListCutRows:output_type -> bk.v1.ListCutRowsResponse
-	45, // 52: bk.v1.QueryService.GetBusinessDate:output_type -> bk.v1.GetBusinessDateResponse
-	12, // 53: bk.v1.QueryService.TrialBalance:output_type -> bk.v1.TrialBalanceResponse
-	16, // 54: bk.v1.QueryService.GetStatement:output_type -> bk.v1.GetStatementResponse
-	19, // 55: bk.v1.QueryService.WatchJournal:output_type -> bk.v1.WatchJournalResponse
-	41, // [41:56] is the sub-list for method output_type
-	26, // [26:41] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	24, // 6: bk.v1.ListTradesRequest.states:type_name -> bk.v1.TradeState
+	6,  // 7: bk.v1.ListTradesResponse.trades:type_name -> bk.v1.TradeSummary
+	24, // 8: bk.v1.TradeSummary.state:type_name -> bk.v1.TradeState
+	25, // 9: bk.v1.TradeSummary.type:type_name -> bk.v1.TradeType
+	26, // 10: bk.v1.TradeSummary.booked_at:type_name -> google.protobuf.Timestamp
+	27, // 11: bk.v1.TradeSummary.direction:type_name -> bk.v1.Direction
+	22, // 12: bk.v1.ListEntriesRequest.account:type_name -> bk.v1.AccountRef
+	20, // 13: bk.v1.ListEntriesResponse.entries:type_name -> bk.v1.Entry
+	22, // 14: bk.v1.ListBalancesRequest.account:type_name -> bk.v1.AccountRef
+	28, // 15: bk.v1.ListBalancesRequest.instrument_kind:type_name -> bk.v1.InstrumentKind
+	29, // 16: bk.v1.ListBalancesResponse.balances:type_name -> bk.v1.Balance
+	13, // 17: bk.v1.TrialBalanceResponse.rows:type_name -> bk.v1.TrialBalanceRow
+	28, // 18: bk.v1.TrialBalanceRow.instrument_kind:type_name -> bk.v1.InstrumentKind
+	14, // 19: bk.v1.TrialBalanceRow.kinds:type_name -> bk.v1.TrialBalanceKind
+	30, // 20: bk.v1.TrialBalanceKind.account_kind:type_name -> bk.v1.AccountKind
+	22, // 21: bk.v1.GetStatementRequest.account:type_name -> bk.v1.AccountRef
+	23, // 22: bk.v1.GetStatementRequest.instrument:type_name -> bk.v1.Identifier
+	17, // 23: bk.v1.GetStatementResponse.lines:type_name -> bk.v1.StatementLine
+	26, // 24: bk.v1.StatementLine.booked_at:type_name -> google.protobuf.Timestamp
+	31, // 25: bk.v1.StatementLine.bucket:type_name -> bk.v1.Bucket
+	20, // 26: bk.v1.WatchJournalResponse.entries:type_name -> bk.v1.Entry
+	0,  // 27: bk.v1.QueryService.GetEntry:input_type -> bk.v1.GetEntryRequest
+	2,  // 28: bk.v1.QueryService.GetTrade:input_type -> bk.v1.GetTradeRequest
+	4,  // 29: bk.v1.QueryService.ListTrades:input_type -> bk.v1.ListTradesRequest
+	7,  // 30: bk.v1.QueryService.ListEntries:input_type -> bk.v1.ListEntriesRequest
+	9,  // 31: bk.v1.QueryService.ListBalances:input_type -> bk.v1.ListBalancesRequest
+	32, // 32: bk.v1.QueryService.ListPositions:input_type -> bk.v1.ListPositionsRequest
+	33, // 33: bk.v1.QueryService.ListCash:input_type -> bk.v1.ListCashRequest
+	34, // 34: bk.v1.QueryService.GetStockRecord:input_type -> bk.v1.GetStockRecordRequest
+	35, // 35: bk.v1.QueryService.ListStockRecords:input_type -> bk.v1.ListStockRecordsRequest
+	36, // 36: bk.v1.QueryService.ListCuts:input_type -> bk.v1.ListCutsRequest
+	37, // 37: bk.v1.QueryService.ListCutRows:input_type -> bk.v1.ListCutRowsRequest
+	38, // 38: bk.v1.QueryService.GetBusinessDate:input_type -> bk.v1.GetBusinessDateRequest
+	11, // 39: bk.v1.QueryService.TrialBalance:input_type -> bk.v1.TrialBalanceRequest
+	15, // 40: bk.v1.QueryService.GetStatement:input_type -> bk.v1.GetStatementRequest
+	18, // 41: bk.v1.QueryService.WatchJournal:input_type -> bk.v1.WatchJournalRequest
+	1,  // 42: bk.v1.QueryService.GetEntry:output_type -> bk.v1.GetEntryResponse
+	3,  // 43: bk.v1.QueryService.GetTrade:output_type -> bk.v1.GetTradeResponse
+	5,  // 44: bk.v1.QueryService.ListTrades:output_type -> bk.v1.ListTradesResponse
+	8,  // 45: bk.v1.QueryService.ListEntries:output_type -> bk.v1.ListEntriesResponse
+	10, // 46: bk.v1.QueryService.ListBalances:output_type -> bk.v1.ListBalancesResponse
+	39, // 47: bk.v1.QueryService.ListPositions:output_type -> bk.v1.ListPositionsResponse
+	40, // 48: bk.v1.QueryService.ListCash:output_type -> bk.v1.ListCashResponse
+	41, // 49: bk.v1.QueryService.GetStockRecord:output_type -> bk.v1.GetStockRecordResponse
+	42, // 50: bk.v1.QueryService.ListStockRecords:output_type -> bk.v1.ListStockRecordsResponse
+	43, // 51: bk.v1.QueryService.ListCuts:output_type -> bk.v1.ListCutsResponse
+	44, // 52: bk.v1.QueryService.ListCutRows:output_type -> bk.v1.ListCutRowsResponse
+	45, // 53: bk.v1.QueryService.GetBusinessDate:output_type -> bk.v1.GetBusinessDateResponse
+	12, // 54: bk.v1.QueryService.TrialBalance:output_type -> bk.v1.TrialBalanceResponse
+	16, // 55: bk.v1.QueryService.GetStatement:output_type -> bk.v1.GetStatementResponse
+	19, // 56: bk.v1.QueryService.WatchJournal:output_type -> bk.v1.WatchJournalResponse
+	42, // [42:57] is the sub-list for method output_type
+	27, // [27:42] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_bk_v1_query_proto_init() }

@@ -31,7 +31,7 @@ type GetStockRecordRequest struct {
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// The security; needed.
 	Instrument *Identifier `protobuf:"bytes,3,opt,name=instrument,proto3" json:"instrument,omitempty"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast       string `protobuf:"bytes,4,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -260,7 +260,7 @@ type ListStockRecordsRequest struct {
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only this security.
 	Instrument *Identifier `protobuf:"bytes,3,opt,name=instrument,proto3" json:"instrument,omitempty"`
-	// A token to read at least at, shard:sequence.
+	// A token to read at least at, shard:sequence, or head (see QueryService).
 	AtLeast       string `protobuf:"bytes,4,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

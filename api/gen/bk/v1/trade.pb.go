@@ -575,7 +575,7 @@ type TradeRecord struct {
 	SettleDate int32 `protobuf:"varint,9,opt,name=settle_date,json=settleDate,proto3" json:"settle_date,omitempty"`
 	// The trade that this one was booked in place of; 0: none.
 	Corrects int64 `protobuf:"varint,10,opt,name=corrects,proto3" json:"corrects,omitempty"`
-	// The trade that was booked in place of this one; 0: none.
+	// The trade that was booked in place of this one, the last one if there were several; 0: none.
 	ReplacedBy    int64 `protobuf:"varint,11,opt,name=replaced_by,json=replacedBy,proto3" json:"replaced_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
