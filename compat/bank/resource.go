@@ -2,6 +2,7 @@ package bank
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 )
 
@@ -29,8 +30,25 @@ func (id ID) String() string { return strconv.FormatInt(int64(id), 10) }
 // Date is a day as YYYYMMDD; 0 is none.
 type Date int32
 
+// String gives the digits.
+func (d Date) String() string { return strconv.Itoa(int(d)) }
+
+// ErrDate is the error of [ParseDate].
+var ErrDate = errors.New("not a day such as 20131007")
+
+// ParseDate reads eight digits that are a day.
+func ParseDate(text string) (Date, error) {
+	number, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || len(text) != 8 || !Date(number).Real() {
+		return 0, ErrDate
+	}
+	return Date(number), nil
+}
+
 // WhenIssued is the settlement date of a trade that has none yet.
 const WhenIssued Date = 99991231
+
+const whenIssued = "99991231"
 
 // Entity is a legal entity that owns accounts.
 type Entity struct {
@@ -52,6 +70,11 @@ type Account struct {
 	AccountNumber string `json:"account_number"` // the same
 	EntityID      ID     `json:"entity_id"`
 	Name          string `json:"name"`
+}
+
+// Account gives the account that it opens.
+func (a NewAccount) Account() Account {
+	return Account{AccountID: a.AccountID, AccountNumber: a.AccountID.String(), EntityID: a.EntityID, Name: a.Name}
 }
 
 // Position is an account's holding of a symbol.
@@ -118,4 +141,7 @@ type ReplayPlace struct {
 	LastTradeID ID `json:"last_trade_id"`
 	LastCashID  ID `json:"last_cash_id"`
 	LastEventID ID `json:"last_event_id"` // of committed work
+
+	// FirstUnsentEventID is the lowest event of committed work that Kafka may not have yet; 0: it has all. nil: the system doesn't say.
+	FirstUnsentEventID *ID `json:"first_unsent_event_id,omitempty"`
 }

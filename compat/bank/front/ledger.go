@@ -7,7 +7,8 @@ import (
 )
 
 // Ledger keeps the books behind the API. Requests reach it normalised and right in shape. It answers with *[bank.Error] for what the contract has
-// a type for; any other error is internal. A context that ends while it may have booked gives outcome_unknown.
+// a type for; any other error is internal. A context that ends while it may have booked gives outcome_unknown. Limits of lists are 1 to 1001: one row more
+// than a page has.
 type Ledger interface {
 	// BookTrades books 1 to 1000 trades, all or none, and answers in their order. Element by element: client_trade_id_conflict,
 	// unknown_account, and for the replaced trade trade_not_found, trade_settled.
