@@ -1,0 +1,115 @@
+package bankmap
+
+import (
+	"strings"
+
+	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
+	"github.com/bkledger/bk/compat/bank"
+)
+
+// Failure is BK's reason for not having booked a command, in Bank's terms.
+type Failure struct {
+	Index   int // of the command
+	Reason  string
+	Field   string // below the command
+	Message string
+}
+
+// The reasons of BK that the edge decides by.
+const (
+	ReasonKeyConflict    = "key_conflict"
+	ReasonUnknownAccount = "unknown_account"
+	ReasonTradeNotFound  = "trade_not_found"
+	ReasonTradeCanceled  = "trade_already_canceled"
+	ReasonTradeSettled   = "trade_settled"
+	ReasonDayPassed      = "day_passed"
+	ReasonAccountExists  = "account_exists"
+	ReasonEntryNotFound  = "entry_not_found"
+)
+
+// FailureOf reads the detail of an error about a command of a batch.
+func FailureOf(d *bkv1.ErrorDetail) Failure {
+	f := Failure{Index: int(d.GetIndex()), Reason: d.GetReason(), Field: d.GetField(), Message: d.GetMessage()}
+	if rest, ok := strings.CutPrefix(f.Field, "commands["); ok {
+		_, f.Field, _ = strings.Cut(rest, "]")
+		f.Field = strings.TrimPrefix(f.Field, ".")
+	}
+	return f
+}
+
+// OfTrade gives what a client is told that asked for the trade number element of its call; nil where BK's reason is none that a client could have caused.
+func (f Failure) OfTrade(element int, t *bank.Trade) *bank.Error {
+	switch f.Reason {
+	case ReasonKeyConflict:
+		return bank.Errorf(bank.ClientIDConflict, "trades[%d].client_trade_id: %q was booked to account %d with other content", element, t.ClientTradeID, t.AccountID)
+	case ReasonUnknownAccount:
+		field, account := "account_id", t.AccountID
+		if strings.HasSuffix(f.Field, "target") {
+			field, account = "target_account_id", t.TargetAccountID
+		}
+		return bank.Errorf(bank.UnknownAccount, "trades[%d].%s: there is no account %d", element, field, account)
+	case ReasonTradeNotFound:
+		return bank.Errorf(bank.TradeNotFound, "trades[%d].cancel_trade_id: account %d has no trade %q", element, t.AccountID, t.CancelTradeID)
+	case ReasonTradeSettled:
+		return bank.Errorf(bank.TradeSettled, "trades[%d].cancel_trade_id: trade %q is settled", element, t.CancelTradeID)
+	case "out_of_range", "invalid_field", "missing_field", "too_large":
+		return bank.Errorf(bank.MalformedTrade, "trades[%d].%s: %s", element, fieldOf(f.Field), f.Message)
+	}
+	return nil
+}
+
+// OfCancel gives what a client is told that wanted to cancel a trade.
+func (f Failure) OfCancel(ref bank.TradeRef) *bank.Error {
+	switch f.Reason {
+	case ReasonTradeNotFound:
+		return NotFound(ref)
+	case ReasonTradeCanceled:
+		return bank.Errorf(bank.TradeAlreadyCanceled, "%s is cancelled already", name(ref))
+	case ReasonTradeSettled:
+		return bank.Errorf(bank.TradeSettled, "%s is settled", name(ref))
+	}
+	return nil
+}
+
+// OfCash gives what a client is told that wanted to move cash.
+func (f Failure) OfCash(c *bank.Cash) *bank.Error {
+	switch f.Reason {
+	case ReasonKeyConflict:
+		return bank.Errorf(bank.Conflict, "client_id: %q was used for another cash movement", c.ClientID)
+	case ReasonUnknownAccount:
+		field, account := "account_id", c.AccountID
+		if strings.HasSuffix(f.Field, ".to") {
+			field, account = "target_account_id", c.TargetAccountID
+		}
+		return bank.Errorf(bank.UnknownAccount, "%s: there is no account %d", field, account)
+	case "out_of_range", "invalid_field", "missing_field", "too_large":
+		return bank.Errorf(bank.MalformedRequest, "%s: %s", f.Field, f.Message)
+	}
+	return nil
+}
+
+// NotFound says that there is no such trade.
+func NotFound(ref bank.TradeRef) *bank.Error {
+	return bank.Errorf(bank.TradeNotFound, "there is no %s", name(ref))
+}
+
+func name(ref bank.TradeRef) string {
+	if ref.TradeID != 0 {
+		return "trade " + ref.TradeID.String()
+	}
+	return "trade " + quoted(ref.ClientTradeID) + " of account " + ref.AccountID.String()
+}
+
+// fields are the names of BK's fields in Bank's terms, where they differ.
+var fields = map[string]string{
+	"trade.executed_at": "timestamp", "trade_date": "date", "settle_date": "settlement.date", "trade.account": "account_id", "trade.target": "target_account_id",
+	"trade.currency": "settlement.currency", "trade.commission": "fees.commission", "trade.accrued": "interest.accrued", "replaces": "cancel_trade_id",
+	"trade.direction": "side.direction", "trade.short": "side.qualifier", "trade.effect": "side.position", "trade": "price",
+}
+
+func fieldOf(field string) string {
+	if name, ok := fields[field]; ok {
+		return name
+	}
+	return strings.TrimPrefix(field, "trade.")
+}

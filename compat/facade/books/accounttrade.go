@@ -1,0 +1,207 @@
+package books
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
+	"github.com/bkledger/bk/compat/bank"
+	"github.com/bkledger/bk/compat/bank/front"
+	"github.com/bkledger/bk/compat/bankmap"
+)
+
+// pageKey is a place in a list.
+type pageKey struct {
+	account bank.ID // 0: the accounts themselves
+	date    bank.Date
+	state   string
+	after   bank.ID
+}
+
+// AccountTrades gives a page of an account's trades, see [front.Ledger].
+func (b *Ledger) AccountTrades(ctx context.Context, account bank.ID, filter front.TradeFilter, after bank.ID, limit int) ([]bank.AccountTrade, error) {
+	if _, err := b.Account(ctx, account); err != nil {
+		return nil, err
+	}
+	if filter.Date == 0 {
+		var err error
+		if filter.Date, err = b.BusinessDate(ctx); err != nil || filter.Date == 0 {
+			return nil, err
+		}
+	}
+	trades, err := b.accountTrades(ctx, account, filter, after, limit)
+	if err != nil {
+		return nil, b.internal(ctx, "read an account's trades", err)
+	}
+	return trades, nil
+}
+
+func (b *Ledger) accountTrades(ctx context.Context, account bank.ID, filter front.TradeFilter, after bank.ID, limit int) ([]bank.AccountTrade, error) {
+	place := pageKey{account, filter.Date, filter.State, after}
+	size := int32(max(1, min(pageRows, 2*limit)))
+	question := &bkv1.ListTradesRequest{
+		Account: bankmap.AccountRef(account), FromDate: int32(filter.Date), ToDate: int32(filter.Date), States: bankmap.States(filter.State),
+		PageSize: &size, AtLeast: atHead,
+	}
+	if after != 0 {
+		question.PageToken, _ = b.places.get(place) // without it, from the first one on
+	}
+	var found []*bkv1.TradeSummary
+	var booked []*booking
+	for {
+		answer, err := read(ctx, b, b.cfg.Client.Query.ListTrades, question)
+		if err != nil {
+			return nil, err
+		}
+		bookings, err := b.bookingsOf(ctx, answer.Trades)
+		if err != nil {
+			return nil, err
+		}
+		for i, t := range answer.Trades {
+			if bookings[i] == nil || bookings[i].id <= after {
+				continue
+			}
+			found, booked = append(found, t), append(booked, bookings[i])
+			if place.after = bookings[i].id; len(found) >= limit-1 { // the next page goes on behind one of the last two, and reads this one again
+				b.places.put(place, question.PageToken)
+			}
+			if len(found) == limit {
+				return b.withRunning(ctx, account, found, booked)
+			}
+		}
+		if question.PageToken = answer.NextPageToken; question.PageToken == "" {
+			return b.withRunning(ctx, account, found, booked)
+		}
+	}
+}
+
+// bookingsOf gives the bookings of trades, several at once.
+func (b *Ledger) bookingsOf(ctx context.Context, trades []*bkv1.TradeSummary) ([]*booking, error) {
+	ids := make([]int64, len(trades))
+	for i, t := range trades {
+		ids[i] = t.Id
+	}
+	return b.manyBookings(ctx, ids)
+}
+
+func (b *Ledger) manyBookings(ctx context.Context, ids []int64) ([]*booking, error) {
+	found := make([]*booking, len(ids))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(lookUps)
+	for i, id := range ids {
+		var known bool
+		if found[i], known = b.bookings.get(id); known || id == 0 {
+			continue
+		}
+		group.Go(func() (err error) {
+			found[i], err = b.booking(ctx, id)
+			return err
+		})
+	}
+	return found, group.Wait()
+}
+
+// AccountTrade gives a trade as one of its accounts sees it, see [front.Ledger].
+func (b *Ledger) AccountTrade(ctx context.Context, account, trade bank.ID) (bank.AccountTrade, error) {
+	if _, err := b.Account(ctx, account); err != nil {
+		return bank.AccountTrade{}, err
+	}
+	ref := bank.TradeRef{TradeID: trade}
+	answer, err := b.whole(ctx, ref)
+	var booked *booking
+	if err == nil && answer != nil {
+		booked, err = b.bookingOf(ctx, answer.Entries[0])
+	}
+	if err != nil {
+		return bank.AccountTrade{}, b.internal(ctx, "read a trade", err)
+	}
+	if booked == nil || booked.trade.AccountID != account && answer.Trade.Trade.Target.GetId() != int64(account) {
+		return bank.AccountTrade{}, bank.Errorf(bank.TradeNotFound, "account %d has no trade %d", account, trade)
+	}
+	summary := &bkv1.TradeSummary{Id: answer.Trade.Id}
+	for _, e := range answer.Entries {
+		if bankmap.Opens(e) {
+			summary.OpenedBy = e.Id
+		}
+	}
+	found, err := b.withRunning(ctx, account, []*bkv1.TradeSummary{summary}, []*booking{booked})
+	if err != nil {
+		return bank.AccountTrade{}, b.internal(ctx, "read a running position", err)
+	}
+	return found[0], nil
+}
+
+// runningKey names an account's position right after an entry, in the security of the trade that the entry opened.
+type runningKey struct {
+	account bank.ID
+	entry   int64
+}
+
+// withRunning adds the positions right after the trades opened.
+func (b *Ledger) withRunning(ctx context.Context, account bank.ID, trades []*bkv1.TradeSummary, booked []*booking) ([]bank.AccountTrade, error) {
+	positions := make(map[int64]bank.Decimal, len(trades))
+	var missing []int64
+	for _, t := range trades {
+		if position, ok := b.running.get(runningKey{account, t.OpenedBy}); ok {
+			positions[t.OpenedBy] = position
+		} else if t.OpenedBy != 0 {
+			missing = append(missing, t.OpenedBy)
+		}
+	}
+	if err := b.readRunning(ctx, account, missing, positions); err != nil {
+		return nil, err
+	}
+	out := make([]bank.AccountTrade, len(trades))
+	for i, t := range trades {
+		var running *bank.Decimal
+		if t.OpenedBy != 0 {
+			position, ok := positions[t.OpenedBy]
+			if !ok {
+				return nil, fmt.Errorf("BK has no posting of entry %d on account %d", t.OpenedBy, account)
+			}
+			running = &position
+		}
+		out[i] = bankmap.AccountTrade(booked[i].id, account, &booked[i].trade, running)
+	}
+	return out, nil
+}
+
+// readRunning reads positions right after entries that opened trades.
+func (b *Ledger) readRunning(ctx context.Context, account bank.ID, entries []int64, to map[int64]bank.Decimal) error {
+	slices.Sort(entries)
+	entries = slices.Compact(entries)
+	for len(entries) > 0 {
+		n := min(len(entries), pageRows)
+		size := int32(pageRows)
+		question := &bkv1.GetStatementRequest{
+			Account: bankmap.AccountRef(account), Entries: entries[:n], PageSize: &size, AtLeast: atHead,
+		}
+		for {
+			answer, err := read(ctx, b, b.cfg.Client.Query.GetStatement, question)
+			if err != nil {
+				return err
+			}
+			for _, line := range answer.Lines {
+				symbol, _, err := b.symbols.name(ctx, line.Instrument)
+				if err != nil {
+					return err
+				}
+				if symbol == "" {
+					continue // the trade's cash
+				}
+				if to[line.EntryId], err = bankmap.Decimal(line.TradeDateBalance); err != nil {
+					return fmt.Errorf("the running position after entry %d: %w", line.EntryId, err)
+				}
+				b.running.put(runningKey{account, line.EntryId}, to[line.EntryId])
+			}
+			if question.PageToken = answer.NextPageToken; question.PageToken == "" {
+				break
+			}
+		}
+		entries = entries[n:]
+	}
+	return nil
+}

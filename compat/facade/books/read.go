@@ -1,0 +1,90 @@
+package books
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/bkledger/bk/api/client"
+	"github.com/bkledger/bk/compat/bank"
+)
+
+// atHead asks BK to read at the journal's head.
+const atHead = "head"
+
+// pageRows is how many rows are asked for at a time where all are needed.
+const pageRows = 1000
+
+// read asks BK, again where it can't answer at the moment, for ReadFor at most.
+func read[Req, Res any](
+	ctx context.Context, b *Ledger, ask func(context.Context, *connect.Request[Req]) (*connect.Response[Res], error), question *Req,
+) (*Res, error) {
+	began, pause := time.Now(), minPause
+	for {
+		tried, cancel := context.WithTimeout(ctx, b.cfg.CallTimeout)
+		answer, err := ask(tried, connect.NewRequest(question))
+		cancel()
+		if err == nil {
+			return answer.Msg, nil
+		}
+		if !client.Retryable(err) || time.Since(began) > b.cfg.ReadFor || !sleep(ctx, pause) {
+			return nil, fmt.Errorf("ask BK: %w", err)
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// internal hides what a client of Bank can't use.
+func (b *Ledger) internal(ctx context.Context, what string, err error) error {
+	if bank.TypeOf(err) != "" {
+		return err
+	}
+	if ctx.Err() == nil {
+		b.cfg.Log.ErrorContext(ctx, what, "error", err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// cache keeps what never changes: between size and twice size entries, the ones that were used last among them. It is safe for concurrent use.
+type cache[K comparable, V any] struct {
+	mu         sync.RWMutex
+	size       int
+	young, old map[K]V
+}
+
+func newCache[K comparable, V any](size int) *cache[K, V] {
+	return &cache[K, V]{size: size, young: map[K]V{}}
+}
+
+func (c *cache[K, V]) get(k K) (V, bool) {
+	c.mu.RLock()
+	v, ok := c.young[k]
+	if ok {
+		c.mu.RUnlock()
+		return v, true
+	}
+	v, ok = c.old[k]
+	c.mu.RUnlock()
+	if ok {
+		c.put(k, v)
+	}
+	return v, ok
+}
+
+func (c *cache[K, V]) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.young, c.old = map[K]V{}, nil
+}
+
+func (c *cache[K, V]) put(k K, v V) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.young) >= c.size {
+		c.old, c.young = c.young, make(map[K]V, c.size)
+	}
+	c.young[k] = v
+}
