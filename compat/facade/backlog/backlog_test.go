@@ -1,0 +1,277 @@
+package backlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/bkledger/bk/compat/facade/schema"
+	"github.com/bkledger/bk/migrations/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// sink takes rows and checks their order.
+type sink struct {
+	mu      sync.Mutex
+	last    map[int64]int64 // by key: the last position
+	done    map[int64]int   // by position: how often
+	faults  []string
+	refuse  func(Row) bool
+	stumble func() bool // answers with an error for all
+}
+
+func (s *sink) deliver(_ context.Context, rows []Row) ([]Result, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stumble != nil && s.stumble() {
+		return nil, errors.New("away")
+	}
+	results := make([]Result, len(rows))
+	stuck := map[int64]bool{}
+	for i, row := range rows {
+		keys := row.Keys
+		if slices.ContainsFunc(keys, func(k int64) bool { return stuck[k] }) {
+			results[i].Untouched = true
+		} else if s.refuse != nil && s.refuse(row) {
+			results[i].Err = errors.New("refused")
+		} else {
+			s.take(row)
+			continue
+		}
+		for _, k := range keys {
+			stuck[k] = true
+		}
+	}
+	return results, nil
+}
+
+func (s *sink) take(row Row) {
+	if s.done[row.Position]++; s.done[row.Position] > 1 {
+		return // a repeat
+	}
+	if row.Keys[0] == All {
+		for key, last := range s.last {
+			if last > row.Position {
+				s.faults = append(s.faults, fmt.Sprintf("row %d of key %d before the barrier %d", last, key, row.Position))
+			}
+		}
+	}
+	for _, key := range append([]int64{All}, row.Keys...) {
+		if key == All && row.Keys[0] != All {
+			if s.last[All] > row.Position {
+				s.faults = append(s.faults, fmt.Sprintf("row %d behind the barrier %d", row.Position, s.last[All]))
+			}
+			continue
+		}
+		if s.last[key] > row.Position {
+			s.faults = append(s.faults, fmt.Sprintf("key %d: row %d after %d", key, row.Position, s.last[key]))
+		}
+		s.last[key] = row.Position
+	}
+}
+
+func newSink() *sink { return &sink{last: map[int64]int64{}, done: map[int64]int{}} }
+
+func newStore(t *testing.T) *Store {
+	t.Helper()
+	dsn := pgtest.New(t)
+	if err := schema.Up(t.Context(), dsn, nil); err != nil {
+		t.Fatal(err)
+	}
+	pool, err := pgxpool.New(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return NewStore(pool, "facade.queue")
+}
+
+func (s *Store) put(t *testing.T, kind string, keys ...int64) (position int64) {
+	t.Helper()
+	err := s.pool.QueryRow(t.Context(), `INSERT INTO facade.queue (origin, epoch, kind, keys, size, request) VALUES (1, 1, $1, $2, 1, '{}') RETURNING position`, kind, keys).Scan(&position)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return position
+}
+
+func (s *Store) work(t *testing.T, cfg Config) (w *Worker, stop func()) {
+	t.Helper()
+	cfg.Lock = 1
+	w, err := NewWorker(s, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.Run(ctx)
+	}()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		<-ended
+	})
+	t.Cleanup(stop)
+	return w, stop
+}
+
+func (s *Store) waiting(t *testing.T) int {
+	t.Helper()
+	st, err := s.Stats(t.Context(), 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st.Waiting
+}
+
+func eventually(t *testing.T, what string, ask func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !ask() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within 30 s", what)
+		}
+		time.Sleep(10 * time.Millisecond) // the pace of asking
+	}
+}
+
+// A blocked account with far more rows behind it than fit into memory, and others that hang on it, doesn't hold up the rest, in front of a barrier.
+func TestLongTail(t *testing.T) {
+	t.Parallel()
+	s, k := newStore(t), newSink()
+	refusing := true
+	k.refuse = func(r Row) bool { return r.Kind == "bad" && refusing }
+	first := s.put(t, "bad", 1)
+	for i := range 300 {
+		s.put(t, "x", 1)
+		if i%50 == 0 {
+			s.put(t, "x", 1, 2)
+			s.put(t, "x", 2, 3)
+		}
+		s.put(t, "x", 3)
+	}
+	beside := s.put(t, "x", 4)
+	s.put(t, "x", All)
+	behind := s.put(t, "x", 5)
+	for range 3 {
+		_, stop := s.work(t, Config{Deliver: k.deliver, Window: 20, MaxBlocked: 5, Batch: 7, FirstPause: 50 * time.Millisecond})
+		eventually(t, "the other account goes on", func() bool {
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			return k.done[beside] > 0
+		})
+		stop()
+	}
+	k.mu.Lock()
+	if k.done[first+1] > 0 || k.done[behind] > 0 {
+		t.Error("rows behind a blocked one are done")
+	}
+	refusing = false
+	k.mu.Unlock()
+	s.work(t, Config{Deliver: k.deliver, Window: 20, MaxBlocked: 5, Batch: 7, FirstPause: 50 * time.Millisecond})
+	eventually(t, "all is done", func() bool { return s.waiting(t) == 0 })
+	if len(k.faults) > 0 {
+		t.Error(k.faults[0])
+	}
+}
+
+// Rows of one and two keys and barriers, written while they are worked off by workers that come and go, with rejections and times in which the other side is away.
+func TestRandom(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			s, k := newStore(t), newSink()
+			random := rand.New(rand.NewPCG(1, seed))
+			chance := rand.New(rand.NewPCG(2, seed)) // under the sink's lock
+			k.refuse = func(Row) bool { return chance.IntN(60) == 0 }
+			k.stumble = func() bool { return chance.IntN(20) == 0 }
+			cfg := Config{
+				Deliver: k.deliver, Window: 40, MaxBlocked: 10, Batch: 8, Parallel: 4, FirstPause: 10 * time.Millisecond, AwayPause: 100 * time.Millisecond,
+				KeepRows: 100, Alone: func(kind string) bool { return kind == "alone" },
+			}
+			w, stop := s.work(t, cfg)
+			s.work(t, cfg) // stands by
+			count := 0
+			for i := range 800 {
+				switch n := random.Int64N(100); {
+				case n == 0:
+					s.put(t, "alone", All)
+				case n < 30:
+					a := 1 + random.Int64N(5)
+					s.put(t, "x", a, a+1+random.Int64N(5))
+				case n < 35:
+					s.put(t, "alone", 1+random.Int64N(5))
+				default:
+					s.put(t, "x", 1+random.Int64N(10))
+				}
+				w.Wake()
+				if count++; i%300 == 299 {
+					stop()
+					w, stop = s.work(t, cfg)
+				}
+			}
+			defer func() {
+				if t.Failed() {
+					rows, err := s.List(context.Background(), 0, 30, false)
+					t.Log(rows, err, w.State())
+				}
+			}()
+			eventually(t, "all is done", func() bool { return s.waiting(t) == 0 })
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			if len(k.faults) > 0 {
+				t.Error(k.faults[0])
+			}
+			if len(k.done) != count {
+				t.Errorf("%d of %d rows are done", len(k.done), count)
+			}
+		})
+	}
+}
+
+// Rows that are done go, those that were left out stay.
+func TestPrune(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	var positions []int64
+	for range 50 {
+		positions = append(positions, s.put(t, "x", 1))
+	}
+	if err := s.finish(t.Context(), positions[:40]); err != nil {
+		t.Fatal(err)
+	}
+	if more, err := s.prune(t.Context(), 20, time.Hour, 10); err != nil || !more {
+		t.Errorf("more: %t, %v", more, err)
+	}
+	if more, err := s.prune(t.Context(), 20, time.Hour, 100); err != nil || more {
+		t.Errorf("more: %t, %v", more, err)
+	}
+	var left int
+	if err := s.pool.QueryRow(t.Context(), `SELECT count(*) FROM facade.queue`).Scan(&left); err != nil || left != 21 {
+		t.Errorf("%d rows are left (%v)", left, err)
+	}
+	if w := s.waiting(t); w != 10 {
+		t.Errorf("%d rows wait", w)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	_, err := NewWorker(newStore(t), Config{Batch: -1, Window: 1, FirstPause: time.Hour})
+	for _, field := range []string{"Lock", "Deliver", "Batch", "Window", "FirstPause"} {
+		if err == nil || !strings.Contains(err.Error(), field+":") {
+			t.Errorf("nothing is said of %s: %v", field, err)
+		}
+	}
+}

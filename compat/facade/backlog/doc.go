@@ -1,0 +1,47 @@
+// Package backlog is durable work that one system has still to do of what another has done: rows in a table of the façade's database, worked off in the order of
+// their positions wherever they share a key, and beside each other where they don't. Package queue keeps Bank's work for BK in one, package feed BK's work for Bank.
+//
+// # Invariants
+//
+//   - Of two rows that share a key (an account), the one with the lower position is done first. A row with the key [All] (a roll) is done when all before it are, and
+//     before all behind it.
+//   - Whoever writes rows sees to it that of two rows that share a key the lower position is visible no later than the higher one. Nothing is assumed of
+//     rows that share none: positions may appear out of order.
+//   - A row is delivered at least once. Delivering it again is a repeat to the other system, however late it comes.
+//   - What is in memory is bounded ([Config].Window), whatever waits in the table.
+//
+// # How
+//
+// One worker of all replicas works, by an advisory lock of a session of its own. It reads the lowest rows that it doesn't have, in one snapshot: so the row that
+// is before another on some key is always there before it, or done (plan.go). Batches are put together of rows that wait for nobody, or only for rows before them
+// in the same batch; several are under way at once. What is delivered is marked in the background, many rows at a time, without waiting for the disk.
+//
+// A row that the other system rejects is blocked: it is tried again with growing pauses, and can be retried at once, or skipped, by a person. What is behind it, directly or
+// over rows of several keys, is not even read until it is done: otherwise one account with a long tail would fill the window. Which keys these are
+// is worked out in the table, from the rows of several keys (store.go, stuck). Whenever a row is blocked, all that neither runs nor is blocked is dropped and read
+// again: a block is rare, and this leaves only one way in which memory is filled.
+//
+// # Failure by failure
+//
+//   - The other system is away, or doesn't say what it did: all is kept, and tried again from the lowest row on, one batch at a time, with pauses from 100 ms to
+//     [Config].AwayPause.
+//   - The worker is killed: its session ends and with it the lock; the next one begins with the lowest row that is not marked, and so repeats what was under way.
+//   - Its session is cut while it lives: it notices within a second and stops. Until then two may deliver the same rows; nobody's are out of order, as a row
+//     is delivered by the second only after those before it.
+//   - The façade's database is away: the worker starts again when it is back; what it could not mark is repeated.
+//   - The database crashes and loses the last marks: the same.
+//   - Everything is rejected: with [Config].MaxBlocked rows blocked no more is begun.
+//
+// # Rejected
+//
+//   - A cursor instead of marks: one blocked account would stop all.
+//   - A position that only commits in order (a lock around all inserts, or waiting for older transactions): all accounts would wait for the slowest call.
+//   - SKIP LOCKED and many workers: it has no order.
+//   - Reading by account, oldest first: a row of two accounts is in two queues, and a roll in all.
+//
+// # File map
+//
+//	row.go     a row, results, figures      config.go  settings
+//	store.go   the table                    plan.go    which rows are ready
+//	worker.go  the loop
+package backlog

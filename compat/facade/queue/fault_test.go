@@ -1,0 +1,407 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/bkledger/bk/compat/bank"
+	"github.com/bkledger/bk/compat/bank/legacy"
+	"github.com/bkledger/bk/compat/facade/backlog"
+)
+
+// cut ends a call as a process that dies does: its connection is gone, nobody is told.
+func (h *Held) cut() {
+	h.ended = true
+	drop(h.conn)
+}
+
+// A call's process dies before Bank is asked, after Bank has booked, or with Bank still at it: the next call on the account goes on only when it is resolved, and in
+// the queue it is behind it.
+func TestDeadCalls(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	for name, test := range map[string]struct {
+		call   func(*legacy.Bank) Call
+		do     func(*legacy.Bank) error // what Bank does of it
+		after  time.Duration            // that much later
+		booked bool
+	}{
+		"trades, Bank was not asked": {func(*legacy.Bank) Call { return Trades([]bank.Trade{trade(1, "x")}) }, nil, 0, false},
+		"trades, booked": {
+			func(*legacy.Bank) Call { return Trades([]bank.Trade{trade(1, "x"), trade(2, "y")}) },
+			func(b *legacy.Bank) error {
+				_, err := b.BookTrades(ctx, []bank.Trade{trade(1, "x"), trade(2, "y")})
+				return err
+			}, 0, true,
+		},
+		"trades, Bank still at it": {
+			func(*legacy.Bank) Call { return Trades([]bank.Trade{trade(1, "x")}) },
+			func(b *legacy.Bank) error { _, err := b.BookTrades(ctx, []bank.Trade{trade(1, "x")}); return err }, 700 * time.Millisecond, true,
+		},
+		"trades, others under the same id": {
+			func(*legacy.Bank) Call {
+				other := trade(1, "old")
+				other.Quantity = amount("7")
+				return Trades([]bank.Trade{other})
+			}, nil, 0, false,
+		},
+		"cancel, done": {
+			func(*legacy.Bank) Call { return Cancel(bank.TradeRef{AccountID: 1, ClientTradeID: "old"}, 1) },
+			func(b *legacy.Bank) error {
+				return b.CancelTrade(ctx, bank.TradeRef{AccountID: 1, ClientTradeID: "old"})
+			}, 0, true,
+		},
+		"cancel, Bank was not asked": {func(*legacy.Bank) Call { return Cancel(bank.TradeRef{AccountID: 1, ClientTradeID: "old"}, 1) }, nil, 0, false},
+		"cancel of nothing":          {func(*legacy.Bank) Call { return Cancel(bank.TradeRef{TradeID: 99}, 1) }, nil, 0, false},
+		"cash": {func(*legacy.Bank) Call {
+			return Cash(bank.Cash{ClientID: "c", AccountID: 1, Currency: "USD", Amount: amount("5"), Kind: bank.Deposit})
+		}, nil, 0, true}, // it is asked for again, and so it is there
+		"cash of no account": {func(*legacy.Bank) Call {
+			return Cash(bank.Cash{ClientID: "c", AccountID: 99, TargetAccountID: 1, Currency: "USD", Amount: amount("5"), Kind: bank.CashJournal})
+		}, nil, 0, false},
+		"roll":    {func(*legacy.Bank) Call { return Roll(20131007) }, nil, 0, true},
+		"entity":  {func(*legacy.Bank) Call { return Entity(bank.Entity{EntityID: 2, ClientCode: "x", LegalName: "y"}) }, nil, 0, true},
+		"account": {func(*legacy.Bank) Call { return Account(bank.NewAccount{AccountID: 50, EntityID: 1, Name: "n"}) }, nil, 0, true},
+	} {
+		for _, sweeper := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/sweeper=%t", name, sweeper), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				q, _ := w.run(w.config("a"))
+				if _, err := book(ctx, q, w.bank, []bank.Trade{trade(1, "old")}); err != nil {
+					t.Fatal(err)
+				}
+				call := test.call(w.bank)
+				h, err := q.Begin(ctx, 1, call)
+				if err != nil {
+					t.Fatal(err)
+				}
+				id := h.ID()
+				var working sync.WaitGroup
+				working.Go(func() {
+					time.Sleep(test.after) // Bank's own slowness
+					if test.do != nil {
+						if err := test.do(w.bank); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+				if test.after == 0 {
+					working.Wait()
+				}
+				h.cut()
+				if !sweeper { // the next call does it
+					if _, err := book(ctx, q, w.bank, []bank.Trade{trade(1, "next")}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				w.drained(q)
+				working.Wait()
+				var booked bool
+				if err := q.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM facade.queue WHERE origin = $1)`, id).Scan(&booked); err != nil || booked != test.booked {
+					t.Errorf("in the queue: %t (%v), want %t", booked, err, test.booked)
+				}
+				w.same()
+			})
+		}
+	}
+}
+
+// slowBank answers outcome_unknown and books a while later, or never.
+type slowBank struct {
+	*legacy.Bank
+	later time.Duration
+}
+
+func (b *slowBank) BookTrades(ctx context.Context, trades []bank.Trade) ([]bank.Booked, error) {
+	if b.later >= 0 {
+		time.AfterFunc(b.later, func() {
+			if _, err := b.Bank.BookTrades(context.WithoutCancel(ctx), trades); err != nil {
+				panic(err)
+			}
+		})
+	}
+	return nil, bank.Errorf(bank.OutcomeUnknown, "who knows")
+}
+
+// An answer that never came: the accounts stay held until Bank tells. What it does much later still comes into the queue.
+func TestUnknown(t *testing.T) {
+	t.Parallel()
+	for name, later := range map[string]time.Duration{"at once": 0, "soon": 150 * time.Millisecond, "never": -1, "very late": 800 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			q, _ := w.run(w.config("a"))
+			slow := &slowBank{w.bank, later}
+			trades := []bank.Trade{trade(1, "x")}
+			h, err := q.Begin(t.Context(), 1, Trades(trades))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := slow.BookTrades(t.Context(), trades); bank.TypeOf(err) != bank.OutcomeUnknown {
+				t.Fatal(err)
+			}
+			h.Unknown()
+			short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer cancel()
+			if held, err := q.Begin(short, 1, Trades(trades)); err == nil && later != 0 {
+				t.Error("the account is free although nobody knows")
+				_ = held.Refused(t.Context())
+			} else if err == nil {
+				_ = held.Refused(t.Context())
+			}
+			if _, err := book(t.Context(), q, w.bank, []bank.Trade{trade(1, "next")}); err != nil {
+				t.Fatal(err)
+			}
+			if later >= 0 {
+				eventually(t, "the trade is in BK", func() bool {
+					_, err := w.bk.Trade(t.Context(), bank.TradeRef{AccountID: 1, ClientTradeID: "x"})
+					return err == nil
+				})
+			}
+			w.drained(q)
+			if later != 800*time.Millisecond { // then only the order differs
+				w.same()
+			}
+		})
+	}
+}
+
+// The façade's database goes away between Bank's answer and the queue: the client has its answer, and the row comes.
+func TestConnectionLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	q, _ := w.run(w.config("a"))
+	h, err := q.Begin(t.Context(), 1, Trades([]bank.Trade{trade(1, "x")}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	booked, err := w.bank.BookTrades(t.Context(), []bank.Trade{trade(1, "x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.terminate(`application_name = 'hotswap-calls'`)
+	if err := h.Accepted(t.Context(), Answer{Trades: booked}); err == nil {
+		t.Error("the outcome was written over a connection that was cut")
+	}
+	if _, err := book(t.Context(), q, w.bank, []bank.Trade{trade(1, "next")}); err != nil {
+		t.Fatal(err)
+	}
+	w.drained(q)
+	if rows := w.same(); rows != 2 {
+		t.Errorf("%d rows", rows)
+	}
+}
+
+// terminate cuts connections to the façade's database.
+func (w *world) terminate(which string) {
+	w.t.Helper()
+	conn, err := pgx.Connect(w.t.Context(), w.dsn)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(w.t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND `+which); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// A client that goes away while it waits for an account leaves nothing behind.
+func TestWaitEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	q := w.open(w.config("a"))
+	h, err := q.Begin(t.Context(), 1, Trades([]bank.Trade{trade(1, "x")}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := q.Begin(short, 1, Trades([]bank.Trade{trade(1, "y")})); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the second call: %v", err)
+	}
+	if err := h.Refused(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "no locks, no intents", func() bool {
+		var left int
+		err := q.pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM facade.intent) + (SELECT count(*) FROM facade.intent_key) +
+			(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`).Scan(&left)
+		return err == nil && left == 0
+	})
+}
+
+// What BK refuses holds up its accounts, those that depend on it, and a roll; others go on. It can be retried and skipped.
+func TestBlocked(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	w := newWorld(t)
+	var refusing atomic.Bool
+	refusing.Store(true)
+	w.bk.failing(func(r bank.Replay) error {
+		if r.Request != nil && strings.HasPrefix(r.Request.ClientTradeID, "bad") && refusing.Load() {
+			return bank.Errorf(bank.Conflict, "BK does not want it")
+		}
+		return nil
+	})
+	q, stop := w.run(w.config("a"))
+	must := func(trades ...bank.Trade) {
+		t.Helper()
+		if _, err := book(ctx, q, w.bank, trades); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(trade(1, "bad"))
+	must(trade(1, "behind"))
+	must(transfer(1, 2, "behind, too"))
+	must(trade(2, "behind over another"))
+	must(trade(3, "beside"))
+	if err := rollTo(ctx, q, w.bank, 20131007); err != nil {
+		t.Fatal(err)
+	}
+	must(trade(4, "behind the roll"))
+	has := func(account bank.ID, client string) bool {
+		_, err := w.bk.Trade(ctx, bank.TradeRef{AccountID: account, ClientTradeID: client})
+		return err == nil
+	}
+	eventually(t, "others go on", func() bool { return has(3, "beside") })
+	var blocked []backlog.Row
+	eventually(t, "it is blocked", func() bool {
+		var err error
+		blocked, err = q.Rows().List(ctx, 0, 10, true)
+		return err == nil && len(blocked) == 1 && blocked[0].Attempts >= 2
+	})
+	if !strings.Contains(blocked[0].Reason, "BK does not want it") {
+		t.Errorf("reason: %q", blocked[0].Reason)
+	}
+	stop() // another worker sees it the same way
+	q, _ = w.run(w.config("b"))
+	must(trade(3, "after the restart")) // behind the roll
+	for account, client := range map[bank.ID]string{1: "behind", 2: "behind over another", 4: "behind the roll"} {
+		if has(account, client) {
+			t.Errorf("account %d: %s is booked", account, client)
+		}
+	}
+	if err := q.Rows().Skip(ctx, blocked[0].Position+1, "ann", "x"); !errors.Is(err, backlog.ErrNotWaiting) {
+		t.Errorf("skip of a row that is not blocked: %v", err)
+	}
+	if err := q.Rows().Skip(ctx, blocked[0].Position, "", ""); err == nil {
+		t.Error("skip without a reason")
+	}
+	refusing.Store(false)
+	if err := q.Rows().Retry(ctx, blocked[0].Position); err != nil {
+		t.Fatal(err)
+	}
+	w.drained(q)
+	w.same()
+
+	refusing.Store(true)
+	must(trade(5, "bad again"))
+	must(trade(5, "goes on"))
+	eventually(t, "it is blocked", func() bool {
+		var err error
+		blocked, err = q.Rows().List(ctx, 0, 10, true)
+		return err == nil && len(blocked) == 1
+	})
+	if err := q.Rows().Skip(ctx, blocked[0].Position, "ann", "booked by hand"); err != nil {
+		t.Fatal(err)
+	}
+	w.drained(q)
+	if !has(5, "goes on") || has(5, "bad again") {
+		t.Error("skipped wrongly")
+	}
+}
+
+// BK is away, or faulty, for a while: nothing is blocked, and all comes in order. The worker's session is cut meanwhile: another one works.
+func TestAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var away atomic.Pointer[error]
+	set := func(err error) { away.Store(&err) }
+	w.bk.failing(func(bank.Replay) error { return *away.Load() })
+	set(errors.New("connection refused"))
+	a, _ := w.run(w.config("a"))
+	b, _ := w.run(w.config("b"))
+	for i := range 60 {
+		if _, err := book(t.Context(), a, w.bank, []bank.Trade{trade(bank.ID(1+i%accounts), fmt.Sprint(i))}); err != nil {
+			t.Fatal(err)
+		}
+		switch i {
+		case 20:
+			eventually(t, "it says that BK is away", func() bool { return a.Worker().Away != "" || b.Worker().Away != "" })
+			set(bank.Errorf(bank.Internal, "no leader"))
+		case 40:
+			w.terminate(`query LIKE '%pg_try_advisory_lock%' OR query = 'SELECT 1'`)
+		}
+	}
+	blocked, err := a.Rows().List(t.Context(), 0, 10, true)
+	if err != nil || len(blocked) > 0 {
+		t.Errorf("blocked: %+v, %v", blocked, err)
+	}
+	set(nil)
+	w.drained(b)
+	if rows := w.same(); rows != 60 {
+		t.Errorf("%d rows", rows)
+	}
+	if a.Worker().Working && b.Worker().Working {
+		t.Error("two workers")
+	}
+}
+
+// At the limit the façade is told; a write that can't be read is there for people to see.
+func TestFullAndUnread(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bk.failing(func(bank.Replay) error { return errors.New("away") })
+	cfg := w.config("a")
+	full := make(chan int, 100)
+	cfg.Limit, cfg.Full = 3, func(n int) { full <- n }
+	q, _ := w.run(cfg)
+	for i := range 3 {
+		if _, err := book(t.Context(), q, w.bank, []bank.Trade{trade(1, fmt.Sprint(i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case n := <-full:
+		if s := q.Stats(); n != 3 || s.Waiting != 3 || s.Age <= 0 {
+			t.Errorf("full at %d, %+v", n, s)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody was told")
+	}
+	w.bk.failing(func(bank.Replay) error { return nil })
+	w.drained(q)
+	if err := q.Unread(t.Context(), 1, "POST /trades", []byte("\xff{")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is blocked", func() bool {
+		rows, err := q.Rows().List(t.Context(), 0, 10, true)
+		return err == nil && len(rows) == 1 && rows[0].Kind == KindUnread
+	})
+	if _, err := book(t.Context(), q, w.bank, []bank.Trade{trade(1, "goes on")}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "others go on", func() bool {
+		_, err := w.bk.Trade(t.Context(), bank.TradeRef{AccountID: 1, ClientTradeID: "goes on"})
+		return err == nil
+	})
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	_, err := Open(t.Context(), Config{Calls: -1, Limit: -1})
+	for _, field := range []string{"Postgres", "Replica", "Bank", "Calls", "Limit"} {
+		if err == nil || !strings.Contains(err.Error(), field+":") {
+			t.Errorf("nothing is said of %s: %v", field, err)
+		}
+	}
+}
