@@ -1,0 +1,17 @@
+// Command hotswap puts BK in the place of Bank under Bank's clients, step by step and reversibly. `hotswap bank` serves the reference Bank: the
+// legacy system, as the yardstick and for trying the swap out.
+//
+// Every command is a constructor newXxxCommand(*app) in a file of its own, listed in root.go; it binds flags and leaves the work to a package.
+//
+// # Exit codes
+//
+//	0  done, or ended as told
+//	1  the command ran and something in it failed
+//	2  usage: unknown command or flag, wrong arguments
+//
+// # File map
+//
+//	main.go root.go        start, the list of commands, exit codes
+//	bank.go own_parts.go   the reference Bank, and the Postgres and Kafka of its own
+//	log.go readyfile.go    logging, the file that says where a server is
+package main

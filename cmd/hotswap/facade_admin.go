@@ -1,0 +1,295 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bkledger/bk/compat/facade"
+	"github.com/bkledger/bk/compat/facade/backlog"
+	"github.com/bkledger/bk/compat/facade/mode"
+)
+
+const (
+	defaultAdmin = "http://127.0.0.1:8092"
+	adminVar     = "HOTSWAP_FACADE"
+	maxReply     = 64 << 20
+	switchTime   = time.Minute // that an attempt may take, beyond --wait
+)
+
+// facadeAdmin is --facade, and who asks.
+type facadeAdmin struct{ url, who, why string }
+
+func (f *facadeAdmin) bind(cmd *cobra.Command, signs bool) {
+	address := os.Getenv(adminVar)
+	if address == "" {
+		address = defaultAdmin
+	}
+	cmd.Flags().StringVar(&f.url, "facade", address, "URL of the admin listener of any replica; the environment's "+adminVar+" if left out")
+	if signs {
+		cmd.Flags().StringVar(&f.who, "who", os.Getenv("USER"), "who asks, for the record")
+		cmd.Flags().StringVar(&f.why, "why", "", "why, for the record")
+	}
+}
+
+// signed says what is missing for the record.
+func (f *facadeAdmin) signed() error {
+	var errs []error
+	if f.who == "" {
+		errs = append(errs, errors.New("--who: needed"))
+	}
+	if f.why == "" {
+		errs = append(errs, errors.New("--why: needed"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return &usageError{err}
+	}
+	return nil
+}
+
+// call asks the admin listener.
+func (f *facadeAdmin) call(ctx context.Context, method, path string, timeout time.Duration, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("encode the request: %w", err)
+		}
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(f.url, "/")+path, body)
+	if err != nil {
+		return &usageError{fmt.Errorf("--facade: %w", err)}
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the façade: %w", err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, maxReply))
+	if err != nil {
+		return fmt.Errorf("ask the façade: %w", err)
+	}
+	if res.StatusCode != http.StatusOK {
+		var fault facade.Fault
+		if json.Unmarshal(text, &fault) != nil || fault.Error == "" {
+			return fmt.Errorf("ask the façade: %s %s: %s", method, path, res.Status)
+		}
+		return errors.New(fault.Error)
+	}
+	if err := json.Unmarshal(text, out); err != nil {
+		return fmt.Errorf("read the façade's answer: %w", err)
+	}
+	return nil
+}
+
+func newFacadeModeCommand(a *app) *cobra.Command {
+	f := &facadeAdmin{}
+	var kill, final bool
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "mode [MODE]",
+		Short: "Show the façade's mode, or switch it on all replicas",
+		Long: `Show the façade's mode, or switch it on all replicas at once.
+
+A switch goes one step along bank-only, bank-primary-bk-secondary, bk-primary-bank-secondary, bk-only. Writes wait for it, for less than a second; if it
+can't be made in that time the old mode goes on, and it is tried again until --wait is over. --kill leaves the secondary at once. --final
+declares bk-only final: there is no way back after it.`,
+		Example: `  hotswap facade mode
+  hotswap facade mode bk-primary-bank-secondary --who anna --why "CHG-1234, step 2"
+  hotswap facade mode --kill --who anna --why "BK answers slowly"`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			to := ""
+			if len(args) == 1 {
+				to = args[0]
+				if _, err := mode.Parse(to); err != nil {
+					return &usageError{err}
+				}
+			}
+			var state mode.State
+			if to == "" && !kill && !final {
+				if err := f.call(cmd.Context(), http.MethodGet, "/mode", switchTime, nil, &state); err != nil {
+					return err
+				}
+				a.showMode(state)
+				return nil
+			}
+			if err := f.signed(); err != nil {
+				return err
+			}
+			q := facade.SwitchRequest{To: to, Kill: kill, Final: final, Who: f.who, Why: f.why, WaitMS: wait.Milliseconds()}
+			if err := f.call(cmd.Context(), http.MethodPost, "/mode", wait+switchTime, q, &state); err != nil {
+				return err
+			}
+			a.showMode(state)
+			return nil
+		},
+	}
+	f.bind(cmd, true)
+	cmd.Flags().BoolVar(&kill, "kill", false, "leave the secondary at once, the primary goes on alone")
+	cmd.Flags().BoolVar(&final, "final", false, "declare bk-only final")
+	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long it is tried again if it can't be made")
+	return cmd
+}
+
+func (a *app) showMode(s mode.State) {
+	fmt.Fprintf(a.out, "%s\n  epoch     %d\n  since     %s\n  who       %s\n  why       %s\n", s.Mode, s.Epoch.Epoch, s.Since.Format(time.RFC3339), s.Who, s.Why)
+	if s.HeldMS > 0 {
+		fmt.Fprintf(a.out, "  held      %.0f ms\n", s.HeldMS)
+	}
+	if s.Final {
+		fmt.Fprintln(a.out, "  final     no way back")
+	}
+	fmt.Fprintf(a.out, "  sampling  %g\n", s.Sampling)
+}
+
+func newFacadeSampleCommand(a *app) *cobra.Command {
+	f := &facadeAdmin{}
+	cmd := &cobra.Command{
+		Use:     "sample RATE",
+		Short:   "Set the share of reads that is asked of both systems and compared",
+		Example: `  hotswap facade sample 0.05 --who anna --why "CHG-1234"`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rate, err := strconv.ParseFloat(args[0], 64)
+			if err != nil || !(rate >= 0 && rate <= 1) {
+				return &usageError{fmt.Errorf("%q is not between 0 and 1", args[0])}
+			}
+			if err := f.signed(); err != nil {
+				return err
+			}
+			q := facade.SampleRequest{Rate: rate, Who: f.who, Why: f.why}
+			if err := f.call(cmd.Context(), http.MethodPost, "/sampling", switchTime, q, &q); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "%g of reads are compared\n", q.Rate)
+			return nil
+		},
+	}
+	f.bind(cmd, true)
+	return cmd
+}
+
+func newFacadeQueueCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "queue",
+		Short: "Show what waits for the secondary, and see to what it rejected",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newFacadeQueueListCommand(a), newFacadeQueueRetryCommand(a), newFacadeQueueSkipCommand(a))
+	return cmd
+}
+
+// backlogPath is the path of the one of the two that is meant.
+func backlogPath(toBank bool) string {
+	if toBank {
+		return "/feed"
+	}
+	return "/queue"
+}
+
+const toBankUsage = "what waits for Bank, not what waits for BK"
+
+func newFacadeQueueListCommand(a *app) *cobra.Command {
+	f := &facadeAdmin{}
+	var blocked, toBank bool
+	var after int64
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List up to 1000 rows that wait",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var rows []backlog.Row
+			path := fmt.Sprintf("%s?after=%d&blocked=%t", backlogPath(toBank), after, blocked)
+			if err := f.call(cmd.Context(), http.MethodGet, path, switchTime, nil, &rows); err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "POSITION\tKIND\tACCOUNTS\tQUEUED\tREJECTED\tREASON")
+			for _, r := range rows {
+				fmt.Fprintf(w, "%d\t%s\t%v\t%s\t%d\t%s\n", r.Position, r.Kind, r.Keys, r.QueuedAt.Format(time.RFC3339), r.Attempts, r.Reason)
+			}
+			return w.Flush()
+		},
+	}
+	f.bind(cmd, false)
+	cmd.Flags().BoolVar(&blocked, "blocked", false, "only those that were rejected")
+	cmd.Flags().BoolVar(&toBank, "to-bank", false, toBankUsage)
+	cmd.Flags().Int64Var(&after, "after", 0, "only behind this position")
+	return cmd
+}
+
+func position(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		return 0, &usageError{fmt.Errorf("%q is no position", text)}
+	}
+	return n, nil
+}
+
+func newFacadeQueueRetryCommand(a *app) *cobra.Command {
+	f := &facadeAdmin{}
+	var toBank bool
+	cmd := &cobra.Command{
+		Use:   "retry POSITION",
+		Short: "Try a row that was rejected again at once",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := position(args[0])
+			if err != nil {
+				return err
+			}
+			if err := f.call(cmd.Context(), http.MethodPost, fmt.Sprintf("%s/%d/retry", backlogPath(toBank), n), switchTime, nil, &struct{}{}); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "row %d is tried again\n", n)
+			return nil
+		},
+	}
+	f.bind(cmd, false)
+	cmd.Flags().BoolVar(&toBank, "to-bank", false, toBankUsage)
+	return cmd
+}
+
+func newFacadeQueueSkipCommand(a *app) *cobra.Command {
+	f := &facadeAdmin{}
+	var toBank bool
+	cmd := &cobra.Command{
+		Use:   "skip POSITION",
+		Short: "Leave a row that was rejected out for good: the systems differ by it from then on",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n, err := position(args[0])
+			if err != nil {
+				return err
+			}
+			if err := f.signed(); err != nil {
+				return err
+			}
+			q := facade.SkipRequest{Who: f.who, Why: f.why}
+			if err := f.call(cmd.Context(), http.MethodPost, fmt.Sprintf("%s/%d/skip", backlogPath(toBank), n), switchTime, q, &struct{}{}); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "row %d is left out\n", n)
+			return nil
+		},
+	}
+	f.bind(cmd, true)
+	cmd.Flags().BoolVar(&toBank, "to-bank", false, toBankUsage)
+	return cmd
+}

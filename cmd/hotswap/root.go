@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// The exit codes; see doc.go.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// app is what all commands share: where they write.
+type app struct {
+	out, err io.Writer
+	running  bool // flags and arguments are fine, the command itself runs: errors are no longer the usage's
+}
+
+// Main runs the command line args and gives the exit code. It ends soon after ctx does.
+func Main(ctx context.Context, args []string, out, err io.Writer) int {
+	a := &app{out: out, err: err}
+	root := newRootCommand(a)
+	root.SetArgs(args)
+	return a.exitCode(root.ExecuteContext(ctx))
+}
+
+func newRootCommand(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "hotswap",
+		Short:         "hotswap puts BK in the place of Bank, under Bank's clients, step by step",
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			a.running = true
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.AddCommand(
+		newBankCommand(a),
+		newFacadeCommand(a),
+		newBenchCommand(a),
+	)
+	return root
+}
+
+// usageError says that the command line is wrong: exit code 2.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// exitCode prints err, if any, and gives the code to end with.
+func (a *app) exitCode(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintf(a.err, "hotswap: %v\n", err)
+	if usage := (*usageError)(nil); errors.As(err, &usage) || !a.running {
+		fmt.Fprintln(a.err, "hotswap: see hotswap --help")
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// secondSignalKills gives the signals their usual effect once the first has begun an orderly end.
+func secondSignalKills(ctx context.Context) {
+	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) })
+}
