@@ -25,7 +25,7 @@ type Config struct {
 	// for an entry.
 	MaxChunkEntries  int
 	MaxChunkPostings int
-	// Pace is for how long entries gather before they are stored, unless a read waits for them: 100 ms unless told. A chunk costs
+	// Pace is for how long entries gather before they are stored, unless a read waits for them: a second unless told. A chunk costs
 	// nearly the same whether it has ten entries or thousands, so this is what keeps Postgres free for the journal.
 	Pace time.Duration
 	// ChunkTimeout bounds the transaction of a chunk, so that a dead connection is noticed: a minute unless told.
@@ -44,6 +44,7 @@ const (
 	minBackoff = 20 * time.Millisecond
 	pollEvery  = 10 * time.Millisecond // of the checkpoint, where another process moves it
 	readAtOnce = 2048                  // entries; what is in memory at a time, however large the chunk
+	gathered   = 8 * readAtOnce        // entries of a chunk that is large enough for the next one not to wait for the pace
 	heavyTimes = 10                    // the chunk timeout of a chunk with a heavy entry
 )
 
@@ -58,7 +59,7 @@ func (c Config) WithDefaults() Config {
 		c.MaxChunkPostings = 196608
 	}
 	if c.Pace == 0 {
-		c.Pace = 100 * time.Millisecond
+		c.Pace = time.Second
 	}
 	if c.ChunkTimeout == 0 {
 		c.ChunkTimeout = time.Minute

@@ -126,10 +126,12 @@ func (r *Runner) follow(ctx context.Context, l *lane, t *trouble, wg *sync.WaitG
 			if err := r.cfg.Source.Wait(ctx, w.to.Seq); err != nil {
 				return fmt.Errorf("wait for an entry after %d: %w", w.to.Seq, err)
 			}
-			l.progress.gather(ctx, r.cfg.Pace)
-			continue
+		} else {
+			l.progress.enter(w.g.Checkpoint)
 		}
-		l.progress.enter(w.g.Checkpoint)
+		if n < gathered { // under a steady load, too, where something has always come meanwhile
+			l.progress.gather(ctx, r.cfg.Pace)
+		}
 	}
 }
 
