@@ -8,8 +8,11 @@ ARGS   ?=
 ROUNDS ?= 50
 SEQUENCES ?= 10000
 API    ?= 200
+SHADOW ?= 100000
+TRADES ?= 20000
 PKG    ?= ./...
 FUZZ   ?= 20s
+TIMES  ?= 10
 TOOLS  := .cache/bin
 
 # With a cluster of their own for the whole run, test binaries only clone databases from a template.
@@ -20,8 +23,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build bin/bk
-	@go build -o bin/bk ./cmd/bk
+build: ## build bin/bk and bin/hotswap
+	@go build -o bin/ ./cmd/bk ./cmd/hotswap
 
 .PHONY: run
 run: postgres build ## a trading day booked, balanced, verified and streamed, all embedded; then it serves (ARGS=--exit ends instead)
@@ -43,6 +46,27 @@ crash-test: postgres build ## kill bk, Postgres and Kafka under load and in the 
 .PHONY: model-test
 model-test: postgres ## SEQUENCES (10000) random command sequences in memory and API (200) through the API, against the model of the books (ARGS="-seed N" for one)
 	@$(WITH_POSTGRES) go test -count=1 -v -timeout 60m ./projections/modeltest -args -sequences $(SEQUENCES) -api $(API) $(ARGS)
+
+.PHONY: fault-test
+fault-test: postgres ## the façade's fault table, with TIMES (10) as many calls as in make test
+	@$(WITH_POSTGRES) go test -count=1 -v -timeout 60m ./compat/facade/faults -args -times $(TIMES) $(ARGS)
+
+.PHONY: client-test
+client-test: postgres ## the TypeScript client, generated from Bank's OpenAPI description: a day of its work against Bank and every mode of the façade (needs Node 20)
+	@cd compat/client && npm ci --no-audit --no-fund && npm run --silent generate && npm run --silent build
+	@BK_CLIENT_TEST=1 $(WITH_POSTGRES) go test -count=1 -timeout 20m ./compat/client
+
+.PHONY: shadow-test
+shadow-test: postgres ## SHADOW (100000) requests of 16 clients through each dual mode of the façade, then Bank and BK compared in everything (ARGS="-seed N")
+	@$(WITH_POSTGRES) go test -count=1 -v -timeout 180m -run '^TestShadow$$' ./compat/shadow -args -requests $(SHADOW) $(ARGS)
+
+.PHONY: swap-test
+swap-test: postgres ## TRADES (20000, 0: all) rows of a tape's day through a façade that goes from Bank alone to BK alone, and back a step on the way, under load
+	@$(WITH_POSTGRES) go test -count=1 -v -timeout 120m ./compat/swap -run TestTapeDay -args -trades $(TRADES) $(ARGS)
+
+.PHONY: swap-bench
+swap-bench: postgres build ## what the façade adds before Bank, what BK gives in its place, and Bank beside pgbench, in one run (ARGS=--quick, --check)
+	@bin/hotswap bench $(ARGS)
 
 .PHONY: bench
 bench: postgres build ## raw COPY, the engine, the API and single INSERTs, measured in one run

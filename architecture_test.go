@@ -32,6 +32,8 @@ var mayImport = map[string][]string{
 	"cmd":                  {"api", "bench", "ledger", "migrations", "projections"},
 	"compat":               {"api/client", "api/gen", "compat", "ledger", "migrations"},
 	"compat/bank":          {"compat/bank"}, // what stands for the legacy system knows nothing of BK
+	"compat/stage":         {"api/client", "api/node", "compat", "migrations"},
+	"compat/rates":         {"compat", "migrations"},
 	"compat/contract":      {},              // black box: URLs only
 	"cmd/hotswap":          {"api/client", "api/node", "compat", "migrations"},
 }
