@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"compat/bank":          {"compat/bank"}, // what stands for the legacy system knows nothing of BK
 	"compat/stage":         {"api/client", "api/node", "compat", "migrations"},
 	"compat/rates":         {"compat", "migrations"},
-	"compat/contract":      {},              // black box: URLs only
+	"compat/contract":      {}, // black box: URLs only
 	"cmd/hotswap":          {"api/client", "api/node", "compat", "migrations"},
 }
 
