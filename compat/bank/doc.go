@@ -7,7 +7,8 @@
 // ReadTrades and its like take the body's bytes and give values that are normalised: defaults filled in, old field names replaced, seconds made
 // milliseconds, decimals without needless zeros, JSON that is kept compacted. From there on two trades are the same if Trade.Same says so, which
 // compares AppendJSON's text, the one spelling of a trade. Reading that text gives the same trade again, also after others have added the
-// escapes they are fond of. A row of an upload takes the same way: TradeRows makes of it the JSON that its columns are the paths of.
+// escapes they are fond of. (So a timestamp too early to be read as milliseconds is spelled in seconds there; what a client is shown, StoredTrade, has
+// milliseconds.) A row of an upload takes the same way: TradeRows makes of it the JSON that its columns are the paths of.
 //
 // Bodies are walked by a scanner of our own, once to check, and over each object once more to cut it into its fields, which stay pieces of one
 // string. A field is then looked up by its exact name when its turn comes. encoding/json was tried in thought and set aside: it matches names

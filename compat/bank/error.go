@@ -58,6 +58,16 @@ func (t Type) Status() int {
 	return 500
 }
 
+// Refuses reports whether an error of this type is a system's decision about what it was asked for: it has done nothing, and the same again would not help. The
+// other types, and "", tell of the system, or of how it was asked.
+func (t Type) Refuses() bool {
+	switch t {
+	case "", OutcomeUnknown, Internal, Unauthorized, NotFound, MethodNotAllowed:
+		return false
+	}
+	return true
+}
+
 // Error is what a client is told.
 type Error struct {
 	Type    Type   `json:"type"`

@@ -253,21 +253,18 @@ func (o object) date(name string, needed bool, least, most Date) Date {
 	return date
 }
 
-// timestamp reads milliseconds, or seconds. What is less than either could mean since 1973 is refused, so that a timestamp that was read once
-// is read as the same again.
+// timestamp reads milliseconds, or seconds; see appendTimestamp.
 func (o object) timestamp(name string, needed bool) int64 {
-	number, given := o.integer(name, needed, 0, maxTimestamp)
-	if !given {
-		return 0
+	number, _ := o.integer(name, needed, 0, maxTimestamp)
+	return milliseconds(number)
+}
+
+// milliseconds gives what a timestamp of a request says.
+func milliseconds(asGiven int64) int64 {
+	if 0 <= asGiven && asGiven < secondsBelow {
+		return asGiven * 1000
 	}
-	if number < secondsBelow {
-		number *= 1000
-	}
-	if number < secondsBelow {
-		o.fail(name, "must not be before 1973")
-		return 0
-	}
-	return number
+	return asGiven
 }
 
 // kept reads a field that is kept as it is given.

@@ -16,6 +16,10 @@ func seeds(f *testing.F) {
 		f.Add([]byte(with(tradeType, "interest.accrued", `"1.5"`)))
 		f.Add([]byte(with(tradeType, "user_data", `{"a":["\u00e9\ud83d\ude00\n<",1e5,null]}`)))
 		f.Add([]byte(with(tradeType, "cancel_trade_id", "7")))
+		f.Add([]byte(with(tradeType, "timestamp", "0")))
+		f.Add([]byte(with(tradeType, "timestamp", "99999999")))
+		f.Add([]byte(with(tradeType, "timestamp", "99999999999")))
+		f.Add([]byte(with(tradeType, "timestamp", "100000000000")))
 	}
 	f.Add(call(1)[1 : len(call(1))-1])
 	f.Add([]byte(`[{"a":"\\\"","b":[[],{},""],"c":-0.5e+7}, true,false ,null]`))
@@ -28,7 +32,7 @@ func checkTrade(t interface {
 }, trade bank.Trade) {
 	text := trade.AppendJSON(nil)
 	again, err := bank.ReadTrade(text)
-	if err != nil || !again.Same(&trade) {
+	if err != nil || !again.Same(&trade) || again.Timestamp != trade.Timestamp {
 		t.Fatalf("%s\nis read again as\n%s, %v", text, again.AppendJSON(nil), err)
 	}
 	escaped, err := json.Marshal(trade) // with escapes for HTML
@@ -38,17 +42,16 @@ func checkTrade(t interface {
 	if again, err = bank.ReadTrade(escaped); err != nil || !again.Same(&trade) {
 		t.Fatalf("%s\nis read again as\n%s, %v", escaped, again.AppendJSON(nil), err)
 	}
-	type plain bank.Trade // has no methods: encoding/json goes by the struct
-	var whole plain
-	if err := json.Unmarshal(text, &whole); err != nil {
+	var back bank.Trade // by encoding/json
+	if err := json.Unmarshal(text, &back); err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
-	if back := bank.Trade(whole); !back.Same(&trade) {
+	if !back.Same(&trade) || back.Timestamp != trade.Timestamp {
 		t.Fatalf("%s\nis, by its struct,\n%s", text, back.AppendJSON(nil))
 	}
 	stored := bank.StoredTrade{TradeID: 7, Trade: trade, State: bank.StateNew, GrossAmount: bank.Decimal{Decimal: trade.Quantity.Mul(trade.Price.Decimal)}}
 	var storedBack bank.StoredTrade
-	if err := json.Unmarshal(stored.AppendJSON(nil), &storedBack); err != nil || !bytes.Equal(storedBack.AppendJSON(nil), stored.AppendJSON(nil)) {
+	if err := json.Unmarshal(stored.AppendJSON(nil), &storedBack); err != nil || storedBack.Timestamp != trade.Timestamp || !bytes.Equal(storedBack.AppendJSON(nil), stored.AppendJSON(nil)) {
 		t.Fatalf("%s\nis, stored,\n%s, %v", stored.AppendJSON(nil), storedBack.AppendJSON(nil), err)
 	}
 }
@@ -107,6 +110,8 @@ func FuzzReadOperations(f *testing.F) {
 	f.Add([]byte(`{"entity_id":"7","client_code":"c","legal_name":"L","account_id":1,"name":"n","date":20131007}`))
 	f.Add([]byte(`{"client_id":"a","account_id":1,"currency":"USD","amount":"2.50","kind":"journal","target_account_id":"2"}`))
 	f.Add([]byte(`{"trade_id":5,"booked_at":1381132800464,"request":` + with(bank.AwayTrade, "x", "") + `}`))
+	f.Add([]byte(`{"trade_id":5,"booked_at":1,"request":` + with(bank.AwayTrade, "timestamp", "7") + `}`))
+	f.Add([]byte(`{"trade_id":5,"canceled_at":99999999}`))
 	f.Add([]byte(`{"cash_id":5,"cash":{"client_id":"a","account_id":1,"currency":"USD","amount":"1","kind":"deposit"}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, read := range []func([]byte) (any, error){entity, account, cash, day, replay} {

@@ -122,16 +122,16 @@ func (r Replay) MarshalJSON() ([]byte, error) {
 		}
 		to = appendID(to, `{"cash_id":`, r.CashID)
 		if r.BookedAt != 0 {
-			to = appendInteger(to, `,"booked_at":`, r.BookedAt)
+			to = appendTimestamp(to, `,"booked_at":`, r.BookedAt)
 		}
 		to = append(append(to, `,"cash":`...), cash...)
 	case r.Request != nil:
 		to = appendID(to, `{"trade_id":`, r.TradeID)
-		to = appendInteger(to, `,"booked_at":`, r.BookedAt)
+		to = appendTimestamp(to, `,"booked_at":`, r.BookedAt)
 		to = r.Request.AppendJSON(append(to, `,"request":`...))
 	default:
 		to = appendID(to, `{"trade_id":`, r.TradeID)
-		to = appendInteger(to, `,"canceled_at":`, r.CanceledAt)
+		to = appendTimestamp(to, `,"canceled_at":`, r.CanceledAt)
 	}
 	return append(to, '}'), nil
 }

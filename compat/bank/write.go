@@ -12,17 +12,38 @@ func (t *Trade) Same(other *Trade) bool {
 }
 
 // AppendJSON appends the trade's JSON in its one spelling: fields in the order of the struct, those that were left out and have no default left out again,
-// no space, no escape that JSON does not ask for. [ReadTrade] reads it as the same trade.
+// no space, no escape that JSON does not ask for, a timestamp of before March 1973 in seconds, as its milliseconds would be taken for some. [ReadTrade]
+// reads it as the same trade.
 func (t *Trade) AppendJSON(to []byte) []byte {
-	return append(t.appendFields(append(to, '{')), '}')
+	return append(t.appendFields(append(to, '{'), asked), '}')
+}
+
+// UnmarshalJSON reads what MarshalJSON gives, field by field: unlike [ReadTrade] it checks no rule of the contract.
+func (t *Trade) UnmarshalJSON(text []byte) error {
+	type fields Trade // without methods
+	if err := json.Unmarshal(text, (*fields)(t)); err != nil {
+		return err
+	}
+	t.Timestamp = milliseconds(t.Timestamp)
+	return nil
 }
 
 // MarshalJSON gives AppendJSON's text, with the escapes that encoding/json adds for HTML.
 func (t Trade) MarshalJSON() ([]byte, error) { return t.AppendJSON(make([]byte, 0, 1<<10)), nil }
 
-func (t *Trade) appendFields(to []byte) []byte {
+// The two spellings of a trade's timestamp.
+const (
+	asked = true  // one that is read as the same again: seconds before March 1973, where milliseconds would be taken for seconds
+	told  = false // milliseconds
+)
+
+func (t *Trade) appendFields(to []byte, asked bool) []byte {
 	to = appendText(to, `"type":`, t.Type)
-	to = appendInteger(to, `,"timestamp":`, t.Timestamp)
+	if asked {
+		to = appendTimestamp(to, `,"timestamp":`, t.Timestamp)
+	} else {
+		to = appendInteger(to, `,"timestamp":`, t.Timestamp)
+	}
 	to = appendText(to, `,"client_trade_id":`, t.ClientTradeID)
 	to = appendInteger(to, `,"date":`, int64(t.Date))
 	to = appendID(to, `,"account_id":`, t.AccountID)
@@ -81,7 +102,7 @@ func (t *Trade) appendFields(to []byte) []byte {
 // AppendJSON appends the trade's JSON: its id, what was asked for in its one spelling, and what became of it.
 func (t *StoredTrade) AppendJSON(to []byte) []byte {
 	to = append(appendID(to, `{"trade_id":`, t.TradeID), ',')
-	to = t.appendFields(to)
+	to = t.appendFields(to, told)
 	to = appendText(to, `,"state":`, t.State)
 	to = appendInteger(to, `,"settle_date":`, int64(t.SettleDate))
 	to = appendDecimal(to, `,"gross_amount":`, t.GrossAmount)
@@ -98,6 +119,34 @@ func (t *StoredTrade) AppendJSON(to []byte) []byte {
 	return append(appendIDOrNull(to, `,"replaces":`, t.Replaces), '}')
 }
 
+// UnmarshalJSON reads what MarshalJSON gives. (That of Trade would take milliseconds for seconds, and leave the rest out.)
+func (t *StoredTrade) UnmarshalJSON(text []byte) error {
+	type fields Trade // without methods
+	var whole struct {
+		TradeID ID `json:"trade_id"`
+		fields
+		State       string  `json:"state"`
+		SettleDate  Date    `json:"settle_date"`
+		GrossAmount Decimal `json:"gross_amount"`
+		SECFee      Decimal `json:"sec_fee"`
+		TAFFee      Decimal `json:"taf_fee"`
+		NetAmount   Decimal `json:"net_amount"`
+		BookedAt    int64   `json:"booked_at"`
+		CanceledAt  *int64  `json:"canceled_at"`
+		ReplacedBy  *ID     `json:"replaced_by"`
+		Replaces    *ID     `json:"replaces"`
+	}
+	if err := json.Unmarshal(text, &whole); err != nil {
+		return err
+	}
+	*t = StoredTrade{
+		TradeID: whole.TradeID, Trade: Trade(whole.fields), State: whole.State, SettleDate: whole.SettleDate, GrossAmount: whole.GrossAmount,
+		SECFee: whole.SECFee, TAFFee: whole.TAFFee, NetAmount: whole.NetAmount, BookedAt: whole.BookedAt, CanceledAt: whole.CanceledAt,
+		ReplacedBy: whole.ReplacedBy, Replaces: whole.Replaces,
+	}
+	return nil
+}
+
 // MarshalJSON gives AppendJSON's text, with the escapes that encoding/json adds for HTML.
 func (t StoredTrade) MarshalJSON() ([]byte, error) { return t.AppendJSON(make([]byte, 0, 1<<10)), nil }
 
@@ -112,6 +161,14 @@ func appendGiven(to []byte, name, text string) []byte {
 
 func appendInteger(to []byte, name string, number int64) []byte {
 	return strconv.AppendInt(append(to, name...), number, 10)
+}
+
+// appendTimestamp appends milliseconds such that a reader of requests reads them as the same. Those below secondsBelow were given in seconds.
+func appendTimestamp(to []byte, name string, at int64) []byte {
+	if 0 <= at && at < secondsBelow {
+		at /= 1000
+	}
+	return appendInteger(to, name, at)
 }
 
 func appendID(to []byte, name string, id ID) []byte {

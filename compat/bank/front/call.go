@@ -67,13 +67,12 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, routes []route)
 	}
 	c := &call{Request: r, writer: w, route: route.path, path: path, limit: h.config.MaxBody}
 	timeout := h.config.Timeout
-	if r.Method == http.MethodPost {
-		switch route.path {
-		case "/uploads/insert", "/uploads/cancel":
-			c.limit, timeout = h.config.MaxUpload, h.config.LongTimeout
-		case "/business-date":
-			timeout = h.config.LongTimeout
-		}
+	switch r.Method {
+	case http.MethodPost, http.MethodDelete:
+		timeout = h.config.LongTimeout // it may have to wait for a roll
+	}
+	if c.route == "/uploads/insert" || c.route == "/uploads/cancel" {
+		c.limit = h.config.MaxUpload
 	}
 	if r.ContentLength > c.limit {
 		return answer{}, tooLarge(c.limit)
@@ -158,12 +157,15 @@ func (h *Handler) respond(w http.ResponseWriter, r *http.Request, a answer) {
 	}
 }
 
+// ahead is how much room is made for a body before a byte of it has come, bytes: what a client says of its length costs the client nothing.
+const ahead = 64 << 10
+
 // body reads the whole body: too_large.
 func (c *call) body() ([]byte, error) {
 	reader := http.MaxBytesReader(c.writer, c.Body, c.limit)
 	var buffer bytes.Buffer
 	if c.ContentLength > 0 {
-		buffer.Grow(int(c.ContentLength) + bytes.MinRead)
+		buffer.Grow(int(min(c.ContentLength, ahead)) + bytes.MinRead)
 	}
 	if _, err := buffer.ReadFrom(reader); err != nil {
 		return nil, bodyError(err, c.limit)

@@ -31,8 +31,8 @@ type Config struct {
 
 	MaxBody     int64         // bytes of a request; 8 MiB if 0
 	MaxUpload   int64         // bytes of an upload's request; 256 MiB if 0
-	Timeout     time.Duration // of the ledger's work on a call; 30 s if 0
-	LongTimeout time.Duration // of taking in a file, and of a roll; 10 min if 0
+	Timeout     time.Duration // of the ledger's work on a read; 30 s if 0
+	LongTimeout time.Duration // of taking in a file, of a roll, and of what may have to wait for one: all other writes; 10 min if 0
 }
 
 // WithDefaults fills in what is 0.

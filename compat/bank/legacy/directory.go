@@ -57,7 +57,7 @@ func (b *Bank) CreateAccount(ctx context.Context, a bank.NewAccount) (created bo
 
 // written gives the error of a statement that commits by itself.
 func written(what string, err error) error {
-	if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Severity == "ERROR" || pgconn.SafeToRetry(err) {
+	if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.SeverityUnlocalized == "ERROR" || pgconn.SafeToRetry(err) {
 		return fmt.Errorf("write the %s: %w", what, err)
 	}
 	return bank.Errorf(bank.OutcomeUnknown, "the database did not answer: the %s may or may not be there, send the same again to learn", what)

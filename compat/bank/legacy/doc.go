@@ -22,7 +22,8 @@
 //     that the broker has but that were still in the outbox are published again under the same ids.
 //   - The database is lost while a call reads: internal, nothing was booked. While it commits: outcome_unknown; the same call again tells, since
 //     client ids are remembered.
-//   - The caller's context ends: the same distinction. A roll goes on without its caller.
+//   - The caller's context ends: the same distinction. A roll goes on without its caller. Who
+//     waited for a roll of somebody else's looks again behind it, and is not told how it went.
 //   - Kafka is away: events wait in the outbox. The disk is what bounds it.
 //   - Several Banks on one database: one relay and one upload worker among them, by advisory locks; all else by row locks.
 //

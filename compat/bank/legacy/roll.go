@@ -57,12 +57,16 @@ func (b *Bank) Roll(ctx context.Context, to bank.Date) error {
 	}
 }
 
-// finishRoll waits for a roll that is at work in this process, else finishes one that was begun.
+// finishRoll waits for a roll that is at work in this process, else finishes one that was begun. How another's went is that one's answer: whoever waited
+// for it looks again.
 func (b *Bank) finishRoll(ctx context.Context) error {
-	r, _ := b.startRoll(0)
+	r, mine := b.startRoll(0)
 	select {
 	case <-r.done:
-		return r.err
+		if mine {
+			return r.err
+		}
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}

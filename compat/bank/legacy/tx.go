@@ -235,7 +235,7 @@ func (b *Bank) commit(ctx context.Context, conn *pgxpool.Conn, batch *pgx.Batch)
 		b.relayWake()
 		return nil
 	}
-	if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.Severity == "ERROR" || pgconn.SafeToRetry(err) {
+	if pgErr := (*pgconn.PgError)(nil); errors.As(err, &pgErr) && pgErr.SeverityUnlocalized == "ERROR" || pgconn.SafeToRetry(err) {
 		rollback(ctx, conn.Conn())
 		return fmt.Errorf("write: %w", err)
 	}

@@ -32,7 +32,7 @@ func TestTrades(t *testing.T) {
 	}{
 		{"user_data", "as it is", true}, {"nobody", "knows it", true},
 		{"type", absent, false}, {"type", "swap_trade", false}, {"type", 1, false}, {"type", "away_trade", true},
-		{"timestamp", absent, false}, {"timestamp", "1381132800", false}, {"timestamp", 1381132800.5, false}, {"timestamp", 0, false},
+		{"timestamp", absent, false}, {"timestamp", "1381132800", false}, {"timestamp", 1381132800.5, false}, {"timestamp", 0, true}, {"timestamp", -1, false},
 		{"client_trade_id", absent, false}, {"client_trade_id", "", false}, {"client_trade_id", 7, false}, {"client_trade_id", long(256), true}, {"client_trade_id", long(257), false},
 		{"date", absent, false}, {"date", "20131007", false}, {"date", 20001231, false}, {"date", 21000102, false},
 		{"account_id", absent, false}, {"account_id", 0, false}, {"account_id", -1, false}, {"account_id", "a", false}, {"account_id", "007", true}, {"account_id", 1.5, false},

@@ -241,7 +241,7 @@ func (j *job) insist(ctx context.Context, call func() error) (retried bool, err 
 	pause := j.worker.config.RetryMin
 	for {
 		err := call()
-		if err == nil || ownFault(err) {
+		if err == nil || bank.TypeOf(err).Refuses() {
 			return retried, err
 		}
 		if ctx.Err() != nil {
@@ -265,22 +265,12 @@ func (j *job) insist(ctx context.Context, call func() error) (retried bool, err 
 
 var errStopped = errors.New("progress cannot be saved")
 
-// ownFault tells whether an error is a row's own, so that the row would fail again.
-func ownFault(err error) bool {
-	switch bank.TypeOf(err) {
-	case bank.MalformedRequest, bank.MalformedTrade, bank.TooManyTrades, bank.MissingAccountID, bank.ClientIDConflict, bank.UnknownAccount, bank.TradeNotFound,
-		bank.AccountNotFound, bank.TradeAlreadyCanceled, bank.TradeSettled:
-		return true
-	}
-	return false
-}
-
 // count notes how a row went, and saves progress now and then.
 func (j *job) count(ctx context.Context, row int64, err error) error {
 	switch told := new(bank.Error); {
 	case err == nil:
 		j.processed++
-	case ownFault(err) && errors.As(err, &told):
+	case bank.TypeOf(err).Refuses() && errors.As(err, &told):
 		if j.skipped < bank.MaxUploadErrors {
 			j.faults = append(j.faults, bank.UploadError{Row: row, Type: string(told.Type), Message: told.Message})
 		}
