@@ -185,6 +185,99 @@ func TestLongTail(t *testing.T) {
 	}
 }
 
+// Calls of many trades count by their size: what is read at a time is bounded by it, one that is beyond it goes alone, and of a blocked one only the place is kept.
+func TestWindow(t *testing.T) {
+	t.Parallel()
+	s, k := newStore(t), newSink()
+	for i := range 40 {
+		position := s.put(t, "x", int64(i+1))
+		if _, err := s.pool.Exec(t.Context(), `UPDATE facade.queue SET size = $2, request = '{"trades": 1}' WHERE position = $1`, position, 3+100*(i%8/7)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows, more, err := s.fetch(t.Context(), nil, nil, 10)
+	if err != nil || len(rows) != 4 || !more {
+		t.Fatalf("%d rows of 3 in 10, more: %t, %v", len(rows), more, err)
+	}
+	known := []int64{rows[0].Position, rows[1].Position, rows[2].Position, rows[3].Position}
+	blocked := map[int64]*item{rows[0].Position: {row: rows[0]}}
+	if rows, more, err = s.fetch(t.Context(), known, blocked, 10); err != nil || len(rows) != 4 || rows[3].Size != 103 || !more {
+		t.Fatalf("%d rows with a large one as the last, more: %t, %v", len(rows), more, err)
+	}
+	if rows, more, err = s.fetch(t.Context(), known, nil, 1000); err != nil || len(rows) != 36 || more {
+		t.Fatalf("%d rows of all, more: %t, %v", len(rows), more, err)
+	}
+
+	refused := map[int64]bool{}
+	k.refuse = func(r Row) bool {
+		if len(r.Request) == 0 {
+			k.faults = append(k.faults, fmt.Sprintf("row %d came without its request", r.Position))
+		}
+		again := refused[r.Position]
+		refused[r.Position] = true
+		return !again && r.Position%5 == 0
+	}
+	s.work(t, Config{Deliver: k.deliver, Window: 20, MaxBlocked: 5, Batch: 7, FirstPause: 10 * time.Millisecond})
+	eventually(t, "all is done", func() bool { return s.waiting(t) == 0 })
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.faults) > 0 {
+		t.Error(k.faults[0])
+	}
+}
+
+// What runs, waits and is blocked counts in memory, each once, whatever becomes of it.
+func TestPlanSize(t *testing.T) {
+	t.Parallel()
+	p := newPlan()
+	want := func(what string, size int) {
+		t.Helper()
+		if p.size != size {
+			t.Errorf("%s: %d in memory, not %d", what, p.size, size)
+		}
+	}
+	items := make([]*item, 4)
+	for i := range items {
+		items[i] = &item{row: Row{Position: int64(i + 1), Keys: []int64{int64(i + 1)}, Size: 10, Request: []byte("{}")}}
+		p.put(items[i])
+	}
+	want("read", 40)
+	batch := p.batch(20, func(string) bool { return false })
+	want("two run", 40)
+	p.reset()
+	want("two are dropped", 20)
+	p.stop(batch[0])
+	want("one is blocked", 10)
+	if batch[0].row.Request != nil {
+		t.Error("the request of a blocked row is in memory")
+	}
+	p.done(batch[1])
+	want("one is done", 0)
+	batch[0].running = false
+	p.reset()
+	want("the blocked one stays", 0)
+	p.resume(batch[0], content{Request: []byte("{}")})
+	want("it is tried again", 10)
+	p.done(batch[0])
+	want("it is done", 0)
+}
+
+// What was left out is counted by its outcome.
+func TestLeftOut(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	for _, outcome := range []string{Done, Skipped, Unmappable, Skipped} {
+		position := s.put(t, "x", 1)
+		if _, err := s.pool.Exec(t.Context(), `UPDATE facade.queue SET done_at = clock_timestamp(), outcome = $2 WHERE position = $1`, position, outcome); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st, err := s.Stats(t.Context(), 10)
+	if err != nil || len(st.LeftOut) != 2 || st.LeftOut[Skipped] != 2 || st.LeftOut[Unmappable] != 1 {
+		t.Errorf("left out: %v (%v)", st.LeftOut, err)
+	}
+}
+
 // Rows of one and two keys and barriers, written while they are worked off by workers that come and go, with rejections and times in which the other side is away.
 func TestRandom(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,8 @@ type Config struct {
 
 	// Batch is the sum of the sizes of a batch (1000), and Parallel how many batches are under way at once (2).
 	Batch, Parallel int
-	// Window is how many rows are in memory (4000). MaxBlocked is how many rows may be blocked (1000) before no more is begun.
+	// Window is how much is in memory: at most so many rows, and of those that are not blocked so much in the sum of their sizes (4000), if one row is not beyond it.
+	// MaxBlocked is how many rows may be blocked (1000) before no more is begun; of these only the place is in memory.
 	Window, MaxBlocked int
 	// Poll is how often an idle worker looks for rows that it was not told of (100 ms).
 	Poll time.Duration

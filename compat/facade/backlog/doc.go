@@ -8,7 +8,8 @@
 //   - Whoever writes rows sees to it that of two rows that share a key the lower position is visible no later than the higher one. Nothing is assumed of
 //     rows that share none: positions may appear out of order.
 //   - A row is delivered at least once. Delivering it again is a repeat to the other system, however late it comes.
-//   - What is in memory is bounded ([Config].Window), whatever waits in the table.
+//   - What is in memory is bounded ([Config].Window), by number and by size, whatever waits in the table. Of a blocked row only the place is in memory; when its next try is due
+//     it is read again.
 //
 // # How
 //

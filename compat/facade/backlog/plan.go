@@ -23,6 +23,7 @@ type plan struct {
 	last    map[int64]*item // the last row of a key
 	all     *item           // the last row about everything
 	ready   readyItems      // that wait for nobody
+	size    int             // the sum of the sizes of those that are not blocked: what takes memory
 	stopped map[int64]*item // that are blocked
 }
 
@@ -52,8 +53,11 @@ func (p *plan) put(it *item) {
 		}
 	}
 	if it.blocked {
-		p.stopped[it.row.Position] = it
-	} else if it.waits == 0 {
+		p.blocks(it)
+		return
+	}
+	p.size += it.row.Size
+	if it.waits == 0 {
 		p.push(it)
 	}
 }
@@ -61,12 +65,21 @@ func (p *plan) put(it *item) {
 // stop blocks a row.
 func (p *plan) stop(it *item) {
 	it.blocked = true
+	p.size -= it.row.Size
+	p.blocks(it)
+}
+
+// blocks notes a blocked row, of which only the place is kept in memory.
+func (p *plan) blocks(it *item) {
+	it.row.Request, it.row.Answer = nil, nil
 	p.stopped[it.row.Position] = it
 }
 
-// resume has a blocked row tried again.
-func (p *plan) resume(it *item) {
+// resume has a blocked row tried again, with its content as it is in the table.
+func (p *plan) resume(it *item, c content) {
 	it.blocked = false
+	it.row.Request, it.row.Answer = c.Request, c.Answer
+	p.size += it.row.Size
 	delete(p.stopped, it.row.Position)
 	if it.waits == 0 {
 		p.push(it)
@@ -140,6 +153,9 @@ func (p *plan) done(it *item) {
 
 func (p *plan) forget(it *item) {
 	delete(p.items, it.row.Position)
+	if !it.blocked {
+		p.size -= it.row.Size
+	}
 	delete(p.stopped, it.row.Position)
 	for _, key := range it.row.Keys {
 		if p.last[key] == it {
@@ -174,6 +190,7 @@ func (p *plan) reset() {
 // hold puts a running row back.
 func (p *plan) hold(it *item) {
 	p.items[it.row.Position] = it
+	p.size += it.row.Size
 	if slices.Contains(it.row.Keys, All) {
 		p.all = it
 		clear(p.last)

@@ -48,4 +48,6 @@ type Stats struct {
 	Waiting int           `json:"waiting"` // rows that are not done, blocked ones too; counted up to a bound, see [Store.Stats]
 	Age     time.Duration `json:"age"`     // of the oldest of them
 	Blocked int           `json:"blocked"` // rows that were rejected and wait for their next try
+
+	LeftOut map[string]int `json:"left_out"` // rows that were left out, by outcome: [Skipped], [Unmappable]; not to be changed
 }

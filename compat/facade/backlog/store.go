@@ -2,6 +2,7 @@ package backlog
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -99,9 +100,15 @@ func (s *Store) change(ctx context.Context, position int64, sql string, args ...
 // Stats says how the backlog stands; it counts up to a bound, so that it costs no more the longer the backlog is.
 func (s *Store) Stats(ctx context.Context, bound int) (st Stats, err error) {
 	var age float64
+	var leftOut []byte
 	err = s.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM (SELECT FROM `+s.table+` WHERE done_at IS NULL LIMIT $1) w),
 		coalesce((SELECT extract(epoch FROM clock_timestamp() - queued_at)::float8 FROM `+s.table+` WHERE done_at IS NULL ORDER BY position LIMIT 1), 0),
-		(SELECT count(*) FROM `+s.table+` WHERE done_at IS NULL AND attempts > 0)`, bound).Scan(&st.Waiting, &age, &st.Blocked)
+		(SELECT count(*) FROM `+s.table+` WHERE done_at IS NULL AND attempts > 0),
+		(SELECT coalesce(json_object_agg(outcome, n), '{}') FROM (SELECT outcome, count(*) AS n FROM `+s.table+` WHERE outcome <> 'done' GROUP BY outcome) l)`, bound).
+		Scan(&st.Waiting, &age, &st.Blocked, &leftOut)
+	if err == nil {
+		err = json.Unmarshal(leftOut, &st.LeftOut)
+	}
 	if err != nil {
 		return Stats{}, fmt.Errorf("count %s: %w", s.table, err)
 	}
@@ -109,33 +116,39 @@ func (s *Store) Stats(ctx context.Context, bound int) (st Stats, err error) {
 	return st, nil
 }
 
-// fetch gives the lowest rows that wait, those of positions in known left out. Of rows that are behind a blocked one, directly or over others, none is given: nor
-// anything behind a row about everything that is itself behind a blocked one.
-func (s *Store) fetch(ctx context.Context, known []int64, blocked map[int64]*item, limit int) ([]Row, error) {
-	const lowest = ` ORDER BY position LIMIT $2`
-	const unknown = `NOT EXISTS (SELECT FROM unnest($1::bigint[]) AS k (known) WHERE k.known = position)` // position <> ALL is thousands times thousands of comparisons
+// unknown leaves out positions of $1. position <> ALL is thousands times thousands of comparisons.
+const unknown = `NOT EXISTS (SELECT FROM unnest($1::bigint[]) AS k (known) WHERE k.known = position)`
+
+// fetch gives the lowest rows that wait, those of positions in known left out: up to limit rows, and no more once the sum of their sizes is limit. Of rows that are behind
+// a blocked one, directly or over others, none is given: nor anything behind a row about everything that is itself behind a blocked one. more is false
+// if there are no others for now.
+func (s *Store) fetch(ctx context.Context, known []int64, blocked map[int64]*item, limit int) (rows []Row, more bool, err error) {
+	lowest := func(where string) string {
+		return `SELECT ` + columns + ` FROM (
+			SELECT *, sum(size) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) AS total FROM ` + s.table + ` WHERE done_at IS NULL AND ` + unknown + where + ` ORDER BY position LIMIT $2
+		) AS lowest WHERE total - size < $2 ORDER BY position`
+	}
 	if len(blocked) == 0 {
-		rows, err := collect(ctx, s.pool, `SELECT `+columns+` FROM `+s.table+` WHERE done_at IS NULL AND `+unknown+lowest, known, limit)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", s.table, err)
-		}
-		return rows, nil
-	}
-	var rows []Row
-	// One snapshot for all: a row that is committed in between must be in what is behind it, too.
-	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		stuck, before, err := s.stuck(ctx, tx, known, blocked)
-		if err != nil {
+		rows, err = collect(ctx, s.pool, lowest(``), known, limit)
+	} else {
+		// One snapshot for all: a row that is committed in between must be in what is behind it, too.
+		err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+			stuck, before, err := s.stuck(ctx, tx, known, blocked)
+			if err != nil {
+				return err
+			}
+			rows, err = collect(ctx, tx, lowest(` AND NOT keys && $3 AND position < $4`), known, limit, stuck, before)
 			return err
-		}
-		rows, err = collect(ctx, tx, `SELECT `+columns+` FROM `+s.table+` WHERE done_at IS NULL AND `+unknown+`
-			AND NOT keys && $3 AND position < $4`+lowest, known, limit, stuck, before)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", s.table, err)
+		})
 	}
-	return rows, nil
+	if err != nil {
+		return nil, false, fmt.Errorf("read %s: %w", s.table, err)
+	}
+	size := 0
+	for i := range rows {
+		size += rows[i].Size
+	}
+	return rows, size >= limit, nil // no row's size is below 1
 }
 
 // stuck gives the keys on which rows wait for a blocked one, and the position of the first row about everything behind one. It looks at no positions: so of a row that
@@ -152,8 +165,8 @@ func (s *Store) stuck(ctx context.Context, tx pgx.Tx, known []int64, blocked map
 			}
 		}
 	}
-	err = tx.QueryRow(ctx, `SELECT coalesce(min(position), 9223372036854775807) FROM `+s.table+` WHERE done_at IS NULL AND position > $1 AND keys = '{0}' AND position <> ALL($2)`,
-		first, known).Scan(&before)
+	err = tx.QueryRow(ctx, `SELECT coalesce(min(position), 9223372036854775807) FROM `+s.table+` WHERE done_at IS NULL AND position > $2 AND keys = '{0}' AND `+unknown,
+		known, first).Scan(&before)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -162,7 +175,7 @@ func (s *Store) stuck(ctx context.Context, tx pgx.Tx, known []int64, blocked map
 	}
 	for {
 		rows, err := tx.Query(ctx, `SELECT DISTINCT key FROM `+s.table+`, unnest(keys) AS key
-			WHERE done_at IS NULL AND position <> ALL($2) AND cardinality(keys) > 1 AND keys && $1 AND key <> ALL($1)`, keys, known)
+			WHERE done_at IS NULL AND cardinality(keys) > 1 AND keys && $2 AND key <> ALL($2) AND `+unknown, known, keys)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -186,11 +199,36 @@ type verdict struct {
 
 // verdicts looks what has become of blocked rows: people retry and skip them from anywhere.
 func (s *Store) verdicts(ctx context.Context, blocked map[int64]*item) ([]verdict, error) {
-	rows, err := s.pool.Query(ctx, `SELECT position, done_at IS NULL, next_try <= clock_timestamp() FROM `+s.table+` WHERE position = ANY($1)`, slices.Collect(maps.Keys(blocked)))
+	rows, err := s.pool.Query(ctx, `SELECT position, done_at IS NULL, next_try <= clock_timestamp() FROM `+s.table+` WHERE position = ANY($1) ORDER BY position`, slices.Collect(maps.Keys(blocked)))
 	if err != nil {
 		return nil, fmt.Errorf("look at the blocked rows of %s: %w", s.table, err)
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[verdict])
+}
+
+// content is what a row is about.
+type content struct{ Request, Answer json.RawMessage }
+
+// contents gives those of some rows, by position.
+func (s *Store) contents(ctx context.Context, positions []int64) (map[int64]content, error) {
+	rows, err := s.pool.Query(ctx, `SELECT position, request, coalesce(answer, 'null') FROM `+s.table+` WHERE position = ANY($1)`, positions)
+	if err != nil {
+		return nil, fmt.Errorf("read rows of %s again: %w", s.table, err)
+	}
+	found := map[int64]content{}
+	for rows.Next() {
+		var position int64
+		var c content
+		if err := rows.Scan(&position, &c.Request, &c.Answer); err != nil {
+			rows.Close()
+			return nil, fmt.Errorf("read rows of %s again: %w", s.table, err)
+		}
+		found[position] = c
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read rows of %s again: %w", s.table, err)
+	}
+	return found, nil
 }
 
 // block notes that a row was rejected.

@@ -16,7 +16,7 @@ const (
 	verdictsEvery = 250 * time.Millisecond // looking whether people have retried or skipped blocked rows
 	pruneEvery    = 5 * time.Second
 	pruneRows     = 5000
-	fillEvery     = 200 * time.Millisecond // while more than a fewOf'th of the window is in memory
+	fillEvery     = 200 * time.Millisecond // while more than a fewOf'th of the window is in memory, or something is blocked
 	fewOf         = 16
 	firstAway     = 100 * time.Millisecond
 	settleTime    = 5 * time.Second // for marking as done what was delivered when the worker ends
@@ -133,6 +133,7 @@ type shift struct {
 	away      time.Duration  // the present pause
 	awayUntil time.Time
 	more      bool // the table may have rows that are not in memory
+	dry       bool // but the last look gave all that could be had, and nothing was dropped since
 	looked    time.Time
 	filled    time.Time // when rows were last read
 	pruned    time.Time
@@ -187,7 +188,7 @@ func (s *shift) work(ctx context.Context) error {
 // fill reads rows while there is room, and work may run out: nothing is begun meanwhile, and it costs the more, the more rows are known. Below half a window at a time it
 // waits until what it has is nearly done, or it would read a row or two each time.
 func (s *shift) fill(ctx context.Context) error {
-	if !s.more || len(s.items)+len(s.marked) > s.cfg.Window/2 || s.flights == s.cfg.Parallel && len(s.ready) > 0 {
+	if !s.more || len(s.items)+len(s.marked) > s.cfg.Window/2 || s.size > s.cfg.Window/2 || s.flights == s.cfg.Parallel && len(s.ready) > 0 {
 		return nil
 	}
 	const rounds = 4
@@ -197,6 +198,9 @@ func (s *shift) fill(ctx context.Context) error {
 	if len(s.items) > s.cfg.Window/fewOf && time.Since(s.filled) < fillEvery {
 		return nil // few are ready of many: accounts that are hot
 	}
+	if len(s.stopped) > 0 && s.dry && time.Since(s.filled) < fillEvery {
+		return nil // what is behind blocked rows is worked out over all that waits
+	}
 	s.filled = time.Now()
 	known := make([]int64, 0, len(s.items)+len(s.marked))
 	for position := range s.items {
@@ -205,20 +209,18 @@ func (s *shift) fill(ctx context.Context) error {
 	for position := range s.marked {
 		known = append(known, position)
 	}
-	limit := s.cfg.Window / 2
-	rows, err := s.store.fetch(ctx, known, s.stopped, limit)
+	rows, more, err := s.store.fetch(ctx, known, s.stopped, s.cfg.Window/2)
 	if err != nil {
 		return err
 	}
-	s.more = len(rows) == limit
+	s.more, s.dry = more, !more
 	again := false
 	for _, row := range rows {
 		s.put(&item{row: row, blocked: row.Attempts > 0}) // in a worker's first look: whether it is due is seen to later
 		again = again || row.Attempts > 0
 	}
 	if again { // what came with it may be behind it
-		s.reset()
-		s.more = true
+		s.reload()
 		return s.fill(ctx)
 	}
 	return nil
@@ -275,8 +277,7 @@ func (s *shift) land(ctx context.Context, d delivered) error {
 			}
 			s.set(true, d.err.Error())
 		}
-		s.reset()
-		s.more = true
+		s.reload()
 		return nil
 	}
 	if s.away > 0 {
@@ -302,10 +303,15 @@ func (s *shift) land(ctx context.Context, d delivered) error {
 	}
 	landed()
 	if disturbed {
-		s.reset()
-		s.more = true
+		s.reload()
 	}
 	return nil
+}
+
+// reload drops what neither runs nor is blocked, to read it again.
+func (s *shift) reload() {
+	s.reset()
+	s.more, s.dry = true, false
 }
 
 // reject blocks a row.
@@ -329,13 +335,20 @@ func (s *shift) attend(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		var due []int64
+		size := s.size
 		for _, v := range verdicts {
 			switch it := s.stopped[v.Position]; {
 			case !v.Waiting: // skipped
 				s.done(it)
-			case v.Due:
-				s.resume(it)
+				s.dry = false
+			case v.Due && (len(due) == 0 || size+it.row.Size <= s.cfg.Window): // the others at the next look
+				due = append(due, v.Position)
+				size += it.row.Size
 			}
+		}
+		if err := s.resumeAll(ctx, due); err != nil {
+			return err
 		}
 	}
 	if time.Since(s.pruned) < pruneEvery {
@@ -346,6 +359,24 @@ func (s *shift) attend(ctx context.Context) error {
 		s.pruned = time.Now()
 	}
 	return err
+}
+
+// resumeAll has blocked rows tried again.
+func (s *shift) resumeAll(ctx context.Context, due []int64) error {
+	if len(due) == 0 {
+		return nil
+	}
+	contents, err := s.store.contents(ctx, due)
+	if err != nil {
+		return err
+	}
+	for _, position := range due {
+		if c, there := contents[position]; there {
+			s.resume(s.stopped[position], c)
+		}
+	}
+	s.dry = false
+	return nil
 }
 
 // mark has the table told what is done, as much as has gathered, while work goes on.

@@ -7,11 +7,11 @@
 // under way (GET /replay). Events outside are not for it. One follower of all replicas reads, and writes rows, offsets, repeats and the place of the business date in one
 // transaction over the session that has its lock.
 //
-//	booked, opened at booking  a row of one trade, with its id and time
-//	canceled                   a row, with its time; part of the new trade's row where it was replaced
-//	opened, settled by a roll  nothing: BK's own roll does it
-//	deposit, ...               a row
-//	rolled                     a row, as a barrier
+//	booked, opened  a row of one trade, with its id and time; of one that a roll opened it is a repeat to BK, but one of POST /replay can't be told from it
+//	canceled        a row, with its time; part of the new trade's row where it was replaced
+//	settled         nothing: BK's own roll does it
+//	deposit, ...    a row
+//	rolled          a row, as a barrier
 //
 // # Invariants
 //

@@ -52,12 +52,11 @@ func parse(r *kgo.Record) (*event, error) {
 	return e, nil
 }
 
-// matters reports whether BK has something to do that it doesn't do by itself: its own roll opens and settles.
+// matters reports whether BK has something to do that it may not do by itself. Its own roll opens and settles; but a trade that Bank took by POST /replay opens with a
+// time of its own, as one that a roll opens. So each opening counts: a roll's is a repeat to BK.
 func (e *event) matters() bool {
 	switch e.Event {
-	case opened:
-		return e.At == e.Trade.BookedAt // else a roll did it
-	case booked, canceled, rolled, bank.Deposit, bank.Withdrawal, bank.CashJournal:
+	case booked, opened, canceled, rolled, bank.Deposit, bank.Withdrawal, bank.CashJournal:
 		return true
 	}
 	return false

@@ -91,6 +91,7 @@ func (f *Follower) lead(ctx context.Context) error {
 	if err := f.adopt(ctx); err != nil {
 		return err
 	}
+	var pruned time.Time
 	for {
 		if _, err := conn.Exec(ctx, `SELECT 1`); err != nil {
 			return fmt.Errorf("the session with the lock is lost: %w", err)
@@ -103,8 +104,11 @@ func (f *Follower) lead(ctx context.Context) error {
 			if err := f.follow(ctx, conn, w); err != nil && !errors.Is(err, errWindow) {
 				return err
 			}
-		} else if err := f.prune(ctx); err != nil {
-			return err
+		} else if time.Since(pruned) > pruneEvery {
+			pruned = time.Now()
+			if err := f.prune(ctx); err != nil {
+				return err
+			}
 		}
 		if !sleep(ctx, standBy) {
 			return nil

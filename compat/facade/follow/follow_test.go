@@ -321,6 +321,45 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// A trade that Bank was given by POST /replay while it is alone has a time of booking that is not that of its event; one that a roll opened has, too. BK gets the first, and the
+// second is a repeat to it.
+func TestReplayed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.relay()
+	ctx := t.Context()
+	f, _ := w.follower()
+	w.step(func(tx pgx.Tx) error { return f.Open(ctx, tx, 1, w.place(), 0) })
+	if err := w.bank.Roll(ctx, 20131007); err != nil {
+		t.Fatal(err)
+	}
+	later := trade(1, "opened by the roll")
+	pair := trade(2, "pair opened by the roll")
+	pair.Type, pair.TargetAccountID, pair.Capacity, pair.MIC, pair.ExecMPID = bank.TransferTrade, 4, "", "", ""
+	if _, err := w.bank.BookTrades(ctx, []bank.Trade{later, pair}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.bank.Roll(ctx, 20131008); err != nil {
+		t.Fatal(err)
+	}
+	open, cross := trade(2, "replayed"), trade(3, "replayed pair")
+	cross.Type, cross.TargetAccountID, cross.Capacity, cross.MIC, cross.ExecMPID = bank.TransferTrade, 5, "", "", ""
+	for i, r := range []bank.Trade{open, cross} {
+		if err := w.bank.Replay(ctx, bank.Replay{TradeID: bank.ID(500_000 + i), BookedAt: 1381132800123, Request: &r}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.caught(f)
+	stored, err := w.bk.Trade(ctx, bank.TradeRef{TradeID: 500_000})
+	if err != nil || stored.State != bank.StateOpen || stored.BookedAt != 1381132800123 {
+		t.Errorf("the replayed trade in BK: %+v (%v)", stored, err)
+	}
+	if rows := w.same(); rows != 6 {
+		t.Errorf("%d journal rows were compared, not 6", rows)
+	}
+	w.step(func(tx pgx.Tx) error { return f.Close(ctx, tx, w.place()) })
+}
+
 // repeat publishes the last events of every partition again, as a relay does that died before it knew that it had.
 func (w *world) repeat() {
 	w.t.Helper()

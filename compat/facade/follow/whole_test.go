@@ -68,9 +68,8 @@ type whole struct {
 	facade atomic.Pointer[bank.Client] // that clients call
 	booked atomic.Int64
 
-	mu       sync.Mutex
-	trades   []bank.ID
-	accounts []bank.ID // that have been created by clients
+	mu     sync.Mutex
+	trades []bank.ID
 }
 
 func newWhole(t *testing.T) *whole {

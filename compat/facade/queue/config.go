@@ -55,6 +55,9 @@ type Config struct {
 	CallTimeout time.Duration
 	// RollTimeout is the same for a roll, which may take minutes (10 min).
 	RollTimeout time.Duration
+	// WaitFor is how long a call waits, at most, for a connection and for those before it on its accounts (RollTimeout and CallTimeout together): then it fails, and Bank
+	// was not asked.
+	WaitFor time.Duration
 	// SettleAfter is how long after the end of a call of unknown outcome Bank is asked for it (5 s). What it doesn't know by then counts as refused.
 	SettleAfter time.Duration
 	// WatchFor is how long after that Bank is still asked now and then, in case it did it very late (1 h), and WatchEvery how often (10 s).
@@ -99,6 +102,7 @@ func (c Config) WithDefaults() Config {
 	integer(&c.Limit, 1_000_000)
 	duration(&c.CallTimeout, 10*time.Second)
 	duration(&c.RollTimeout, 10*time.Minute)
+	duration(&c.WaitFor, c.RollTimeout+c.CallTimeout)
 	duration(&c.SettleAfter, 5*time.Second)
 	duration(&c.WatchFor, time.Hour)
 	duration(&c.WatchEvery, 10*time.Second)
@@ -134,6 +138,7 @@ func (c Config) Validate() error {
 	check(c.Connections >= 4 && c.Connections <= 1000, "Connections: %d is not between 4 and 1000", c.Connections)
 	check(c.CallTimeout > 0 && c.CallTimeout <= time.Hour, "CallTimeout: %s is not between 0 and 1h", c.CallTimeout)
 	check(c.RollTimeout > 0 && c.RollTimeout <= time.Hour, "RollTimeout: %s is not between 0 and 1h", c.RollTimeout)
+	check(c.WaitFor > 0 && c.WaitFor <= 2*time.Hour, "WaitFor: %s is not between 0 and 2h", c.WaitFor)
 	check(c.SettleAfter > 0 && c.SettleAfter <= time.Hour, "SettleAfter: %s is not between 0 and 1h", c.SettleAfter)
 	check(c.WatchFor > 0, "WatchFor: %s is not above 0", c.WatchFor)
 	check(c.WatchEvery > 0, "WatchEvery: %s is not above 0", c.WatchEvery)

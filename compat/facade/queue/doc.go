@@ -3,7 +3,7 @@
 //
 // # A call
 //
-//  1. [Queue.Begin] takes a connection of its own and, on it, advisory locks of the session: ROLL shared, then the call's accounts, ascending. (A roll takes ROLL
+//  1. [Queue.Begin] waits for its turn among this replica's calls on the same accounts, first come, first served; then it takes a connection of its own and, on it, advisory locks of the session: ROLL shared, then the call's accounts, ascending. (A roll takes ROLL
 //     alone, and so waits for all.) Postgres serves them first come, first served, over all replicas.
 //  2. The intent is written and committed: what Bank is going to be asked for. In the same statement earlier intents on these accounts are looked for. Whoever
 //     wrote them is dead, as we have their locks: they are resolved first.
@@ -32,7 +32,8 @@
 //   - An intent is resolved by one at a time, who has its own lock, and after all that are before it on any of its keys: a dead call may have been waiting
 //     for another dead call, on an account that we don't have.
 //   - Locks are taken in one order: ROLL, keys ascending, intents ascending; whoever has an intent's lock waits only for Bank. So nobody waits in a circle.
-//   - The connection is the bound: [Config].Calls of them are between Begin and their outcome, others wait.
+//   - The connection is the bound: [Config].Calls of them are between Begin and their outcome, others wait. Of one replica's calls on an account one has a connection, so
+//     those of a hot account keep no others from theirs. Nobody waits longer than [Config].WaitFor.
 //   - Repeats are queued, too: BK sees a repeat.
 //
 // # What Bank is asked
@@ -79,5 +80,5 @@
 //	call.go     calls and answers               key.go     keys, and the space of advisory locks
 //	intent.go   Begin and its end               resolve.go what became of a call
 //	sweep.go    dead calls, late ones           deliver.go rows -> BK
-//	directory.go  entities and accounts that BK lacks
+//	turns.go    turns in front of connections   directory.go  entities and accounts that BK lacks
 package queue

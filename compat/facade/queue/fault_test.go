@@ -21,6 +21,122 @@ import (
 func (h *Held) cut() {
 	h.ended = true
 	drop(h.conn)
+	h.q.turns.give(h.locks)
+}
+
+// Calls that wait for one hot account leave connections to the others, come to it in their order, and don't wait for ever.
+func TestHotAccount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	cfg := w.config("a")
+	cfg.Calls, cfg.WaitFor = 2, 20*time.Second
+	q := w.open(cfg)
+	holder, err := q.Begin(ctx, 1, Trades([]bank.Trade{trade(1, "holder")}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := func() int {
+		q.turns.mu.Lock()
+		defer q.turns.mu.Unlock()
+		return len(q.turns.lines[lockOf(1)])
+	}
+	var calls sync.WaitGroup
+	var order []int
+	for i := range 8 {
+		calls.Go(func() {
+			h, err := q.Begin(ctx, 1, Trades([]bank.Trade{trade(1, fmt.Sprint(i))}))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			order = append(order, i) // one at a time
+			if err := h.Refused(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		eventually(t, "it waits", func() bool { return waits() == i+2 })
+	}
+	gone, leave := context.WithCancel(ctx)
+	left := make(chan error)
+	go func() {
+		_, err := q.Begin(gone, 1, Trades([]bank.Trade{transfer(1, 2, "gives up")}))
+		left <- err
+	}()
+	eventually(t, "it waits", func() bool { return waits() == 10 })
+	leave()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Errorf("a call whose client gave up: %v", err)
+	}
+	for id := bank.ID(2); id <= 4; id++ { // while the others wait
+		h, err := q.Begin(ctx, 1, Trades([]bank.Trade{trade(id, "beside")}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Refused(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := holder.Refused(ctx); err != nil {
+		t.Fatal(err)
+	}
+	calls.Wait()
+	if fmt.Sprint(order) != "[0 1 2 3 4 5 6 7]" {
+		t.Errorf("they came in the order %v", order)
+	}
+	if len(q.turns.lines) != 0 {
+		t.Errorf("lines are left: %v", q.turns.lines)
+	}
+}
+
+// A call that waits too long fails, with nothing written down.
+func TestWaitFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	cfg := w.config("a")
+	cfg.WaitFor = 100 * time.Millisecond
+	q, other := w.open(cfg), w.open(w.config("b"))
+	for _, holding := range []*Queue{q, other} { // in this replica, or another
+		h, err := holding.Begin(ctx, 1, Trades([]bank.Trade{trade(1, "holder")}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := q.Begin(ctx, 1, Trades([]bank.Trade{trade(1, "x")})); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("waited beyond the bound: %v", err)
+		}
+		if err := h.Refused(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(q.turns.lines) != 0 {
+		t.Errorf("lines are left: %v", q.turns.lines)
+	}
+}
+
+// A sweep goes through all intents, in pages, and one that fails keeps it from none.
+func TestEach(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	q := w.open(w.config("a"))
+	const many = 2*sweepRows + 5
+	_, err := q.pool.Exec(t.Context(), `INSERT INTO facade.intent_given_up (id, epoch, kind, keys, size, request) SELECT i, 1, 'trades', '{1}', 1, '[]' FROM generate_series(1, $1::int) AS i`, many)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []int64
+	err = q.each(t.Context(), `SELECT id, kind, keys, request, 0::float8 AS left FROM facade.intent_given_up WHERE id > $1 ORDER BY id LIMIT $2`, func(_ context.Context, in *intent) error {
+		if seen = append(seen, in.ID); in.ID <= 7 {
+			return errors.New("away")
+		}
+		return nil
+	})
+	if len(seen) != many || seen[0] != 1 || seen[many-1] != many {
+		t.Errorf("%d intents of %d were seen", len(seen), many)
+	}
+	if err == nil || !strings.Contains(err.Error(), "intent 5: away") || strings.Contains(err.Error(), "intent 6") || !strings.Contains(err.Error(), "and 2 more") {
+		t.Errorf("what is told: %v", err)
+	}
 }
 
 // A call's process dies before Bank is asked, after Bank has booked, or with Bank still at it: the next call on the account goes on only when it is resolved, and in

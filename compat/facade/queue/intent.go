@@ -84,6 +84,7 @@ type Held struct {
 	conn     *pgxpool.Conn
 	id       int64
 	call     Call
+	locks    []int64 // of which it has the turn
 	deadline time.Time
 	ended    bool
 }
@@ -99,21 +100,29 @@ func (q *Queue) Begin(ctx context.Context, epoch int64, call Call) (*Held, error
 	if err != nil {
 		return nil, fmt.Errorf("encode a call of kind %s: %w", call.kind, err)
 	}
-	conn, err := q.calls.Acquire(ctx)
+	waiting, cancel := context.WithTimeoutCause(ctx, q.cfg.WaitFor, fmt.Errorf("the wait of %s is over: %w", q.cfg.WaitFor, context.DeadlineExceeded))
+	defer cancel()
+	h := &Held{q: q, call: call, locks: locksOf(call.keys)}
+	if err := q.turns.take(waiting, h.locks); err != nil {
+		return nil, fmt.Errorf("begin a call of kind %s: %w", call.kind, err)
+	}
+	conn, err := q.calls.Acquire(waiting)
 	if err != nil {
+		q.turns.give(h.locks)
 		return nil, fmt.Errorf("begin a call of kind %s: wait for one of %d connections: %w", call.kind, q.cfg.Calls, err)
 	}
-	h := &Held{q: q, conn: conn, call: call}
-	earlier, err := h.open(ctx, epoch, request)
+	h.conn = conn
+	earlier, err := h.open(waiting, epoch, request)
 	if err != nil {
 		drop(conn) // with whatever locks it has
-		if ctx.Err() != nil {
-			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		q.turns.give(h.locks)
+		if waiting.Err() != nil {
+			err = fmt.Errorf("%w: %w", context.Cause(waiting), err)
 		}
 		return nil, fmt.Errorf("begin a call of kind %s: %w", call.kind, err)
 	}
 	if len(earlier) > 0 {
-		_, err := q.resolveChain(ctx, conn.Conn(), earlier, true)
+		_, err := q.resolveChain(waiting, conn.Conn(), earlier, true)
 		if err == nil { // it took its time
 			_, err = conn.Exec(ctx, `UPDATE facade.intent SET until = clock_timestamp() + $2::interval WHERE id = $1`, h.id, q.cfg.timeout(call.kind)+untilMargin)
 		}
@@ -201,6 +210,7 @@ func (h *Held) Unknown() {
 		if err != nil { // the queue is being closed: the intent stays, for others
 			h.ended = true
 			drop(h.conn)
+			h.q.turns.give(h.locks)
 			return
 		}
 		_ = h.end(ctx, o) // tried again by itself
@@ -223,6 +233,7 @@ func (h *Held) end(ctx context.Context, o outcome) error {
 		return nil
 	}
 	h.ended = true
+	defer h.q.turns.give(h.locks) // if the end fails, the locks order what follows
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.q.cfg.SettleAfter)
 	defer cancel()
 	err := finish(ending, h.conn.Conn().PgConn(), h.id, o)

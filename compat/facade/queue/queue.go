@@ -35,6 +35,7 @@ type Queue struct {
 	pool   *pgxpool.Pool // for all else
 	store  *backlog.Store
 	worker *backlog.Worker
+	turns  *turns
 	stats  atomic.Pointer[backlog.Stats]
 
 	ctx   context.Context
@@ -48,7 +49,7 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("the queue: %w", err)
 	}
-	q := &Queue{cfg: cfg}
+	q := &Queue{cfg: cfg, turns: newTurns()}
 	var err error
 	if q.calls, err = connect(ctx, cfg.Postgres, cfg.Calls, "hotswap-calls", func(ctx context.Context, conn *pgx.Conn) error {
 		for name, sql := range prepared {
@@ -73,7 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 		q.pool.Close()
 		return nil, fmt.Errorf("the queue: %w", err)
 	}
-	q.stats.Store(&backlog.Stats{})
+	q.stats.Store(&backlog.Stats{LeftOut: map[string]int{}})
 	q.ctx, q.stop = context.WithCancel(context.Background())
 	return q, nil
 }

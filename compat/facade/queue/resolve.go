@@ -155,14 +155,8 @@ func (q *Queue) lookForTrades(ctx context.Context, in *intent) (k knowledge, ans
 	return booked, answer, nil
 }
 
-// rejection reports whether an error is a system's decision: it has done nothing, and the same again would not help.
-func rejection(err error) bool {
-	switch bank.TypeOf(err) {
-	case "", bank.OutcomeUnknown, bank.Internal, bank.Unauthorized, bank.NotFound, bank.MethodNotAllowed:
-		return false
-	}
-	return true
-}
+// rejection reports whether an error is a system's decision.
+func rejection(err error) bool { return bank.TypeOf(err).Refuses() }
 
 func decode(text json.RawMessage, to any) error {
 	if err := json.Unmarshal(text, to); err != nil {

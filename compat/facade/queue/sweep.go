@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,27 +11,47 @@ import (
 )
 
 const (
-	sweepRows  = 100                    // intents of one sweep
+	sweepRows  = 100                    // intents in memory
+	sweepTells = 5                      // errors of one sweep
 	sweepAfter = 500 * time.Millisecond // younger ones are under way
 )
 
 // sweep resolves intents of calls whose process or connection is gone: nobody holds their keys. Those on whose keys somebody works are left to him.
 func (q *Queue) sweep(ctx context.Context) error {
-	rows, err := q.pool.Query(ctx, `SELECT id, kind, keys, request, 0::float8 AS left FROM facade.intent WHERE opened_at < clock_timestamp() - $1::interval ORDER BY id LIMIT $2`,
-		sweepAfter, sweepRows)
-	if err != nil {
-		return fmt.Errorf("look for intents: %w", err)
-	}
-	intents, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByPos[intent])
-	if err != nil {
-		return fmt.Errorf("look for intents: %w", err)
-	}
-	for _, in := range intents {
-		if err := q.try(ctx, in); err != nil {
-			return fmt.Errorf("resolve intent %d: %w", in.ID, err)
+	const older = `SELECT id, kind, keys, request, 0::float8 AS left FROM facade.intent WHERE id > $1 AND opened_at < clock_timestamp() - $3::interval ORDER BY id LIMIT $2`
+	return q.each(ctx, older, q.try, sweepAfter)
+}
+
+// each does something with all intents that a query gives, in pages: those above the id $1, up to $2. One that fails doesn't keep it from the others.
+func (q *Queue) each(ctx context.Context, query string, do func(context.Context, *intent) error, args ...any) error {
+	var errs []error
+	failed := 0
+	for last, more := int64(0), true; more && ctx.Err() == nil; {
+		rows, err := q.pool.Query(ctx, query, append([]any{last, sweepRows}, args...)...)
+		if err != nil {
+			return errors.Join(append(errs, fmt.Errorf("look for intents: %w", err))...)
 		}
+		page, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByPos[intent])
+		if err != nil {
+			return errors.Join(append(errs, fmt.Errorf("look for intents: %w", err))...)
+		}
+		for _, in := range page {
+			last = in.ID
+			if err := do(ctx, in); err != nil {
+				if failed++; failed <= sweepTells {
+					errs = append(errs, fmt.Errorf("intent %d: %w", in.ID, err))
+				}
+			}
+			if ctx.Err() != nil {
+				break
+			}
+		}
+		more = len(page) == sweepRows
 	}
-	return nil
+	if failed > sweepTells {
+		errs = append(errs, fmt.Errorf("and %d more", failed-sweepTells))
+	}
+	return errors.Join(errs...)
 }
 
 // try resolves an intent if its keys are free.
@@ -69,30 +90,17 @@ func (q *Queue) watch(ctx context.Context) error {
 	if _, err := q.pool.Exec(ctx, `DELETE FROM facade.intent_given_up WHERE given_up_at < clock_timestamp() - $1::interval`, q.cfg.WatchFor); err != nil {
 		return fmt.Errorf("forget calls: %w", err)
 	}
-	rows, err := q.pool.Query(ctx, `SELECT id, kind, keys, request, 0::float8 AS left FROM facade.intent_given_up ORDER BY id DESC LIMIT $1`, sweepRows)
-	if err != nil {
-		return fmt.Errorf("look for calls that were given up: %w", err)
-	}
-	given, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByPos[intent])
-	if err != nil {
-		return fmt.Errorf("look for calls that were given up: %w", err)
-	}
-	for _, in := range given {
+	const given = `SELECT id, kind, keys, request, 0::float8 AS left FROM facade.intent_given_up WHERE id > $1 ORDER BY id LIMIT $2`
+	return q.each(ctx, given, func(ctx context.Context, in *intent) error {
 		o, known, err := q.ask(ctx, in, false)
-		if err != nil {
-			return fmt.Errorf("ask for call %d: %w", in.ID, err)
-		}
-		if !known {
-			continue
+		if err != nil || !known {
+			return err
 		}
 		if o.accepted {
 			q.cfg.Log.Error("Bank has done a call after all that it knew nothing of; the order of its accounts may differ in BK", "intent", in.ID, "kind", in.Kind, "keys", in.Keys)
 		}
-		if err := q.revive(ctx, in, o); err != nil {
-			return fmt.Errorf("take call %d up again: %w", in.ID, err)
-		}
-	}
-	return nil
+		return q.revive(ctx, in, o)
+	})
 }
 
 // revive takes a call off the list, into the queue if it was done, under the locks that order the queue.
