@@ -273,6 +273,7 @@ func (c *cluster) checkFacade(t *testing.T) {
 			t.Error("--mode on every start: a pod that starts after a switch would not come up")
 		}
 	}
+	checkTemp(t, &d.Spec.Template.Spec)
 	legacy := c.policies["legacy-bank"]
 	if len(legacy.Spec.Ingress) != 1 || len(legacy.Spec.Ingress[0].From) != 1 {
 		t.Fatalf("legacy-bank lets in %v", legacy.Spec.Ingress)
@@ -285,6 +286,24 @@ func (c *cluster) checkFacade(t *testing.T) {
 		if open := len(rule.From) == 0; open != (rule.Ports[0].Port.StrVal == "api") {
 			t.Errorf("port %s of the façade is open to everybody: %t", rule.Ports[0].Port, open)
 		}
+	}
+}
+
+// checkTemp: files of clients that come in have room, with a bound.
+func checkTemp(t *testing.T, pod *corev1.PodSpec) {
+	t.Helper()
+	const needed = 8 * 3 * 257 << 20 // files at once, copies, bytes
+	container := pod.Containers[0]
+	if context := container.SecurityContext; context == nil || context.ReadOnlyRootFilesystem == nil || !*context.ReadOnlyRootFilesystem {
+		t.Error("the façade can write to its root")
+	}
+	i := slices.IndexFunc(container.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == "/tmp" && !m.ReadOnly })
+	if i < 0 {
+		t.Fatal("the façade can't write to /tmp: no upload can come in")
+	}
+	j := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == container.VolumeMounts[i].Name })
+	if j < 0 || pod.Volumes[j].EmptyDir == nil || pod.Volumes[j].EmptyDir.SizeLimit == nil || pod.Volumes[j].EmptyDir.SizeLimit.Value() < needed {
+		t.Errorf("/tmp is no empty folder of at least %d bytes: %v", needed, pod.Volumes)
 	}
 }
 

@@ -58,7 +58,7 @@ type Readiness struct {
 	Ready     bool      `json:"ready"`
 	Mode      mode.Mode `json:"mode"`
 	Epoch     int64     `json:"epoch"`
-	Writes    bool      `json:"writes"`    // are taken
+	Writes    bool      `json:"writes"`    // are taken; if not, they are held for a switch, or the façade's database can't be reached
 	Secondary *Backlog  `json:"secondary"` // null where there is none
 	Lags      bool      `json:"lags"`      // the secondary does
 }
@@ -145,14 +145,13 @@ func (s *Service) switchMode(w http.ResponseWriter, r *http.Request) {
 	done(w, err, state)
 }
 
-// ready says whether the replica can serve. One that holds writes for a switch can.
-func (s *Service) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
-	defer cancel()
+// ready says whether the replica can serve: it knows the mode. One whose lease has run out can: reads go on, and where the façade's database is away that is so on all
+// replicas at once, so that nobody would be left to answer them. Nobody is asked.
+func (s *Service) ready(w http.ResponseWriter, _ *http.Request) {
 	state, _ := s.keeper.State()
 	gate := s.keeper.Gate()
-	answer := Readiness{Mode: state.Mode, Epoch: state.Epoch.Epoch, Writes: gate.Open, Secondary: s.lag(ctx)}
-	answer.Ready = gate.Open || state.Switching != nil
+	answer := Readiness{Mode: state.Mode, Epoch: state.Epoch.Epoch, Writes: gate.Open, Secondary: s.lag()}
+	answer.Ready = state.Mode != ""
 	if b := answer.Secondary; b != nil {
 		answer.Lags = b.Blocked > 0 || b.AgeSeconds > lagSeconds
 	}

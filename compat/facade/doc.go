@@ -10,11 +10,13 @@
 //     keeps for it. bank-primary-bk-secondary: the intent is written and the accounts are held (package queue), then the proxy, then the
 //     outcome is queued, then the client gets Bank's answer as it was (shadow.go).
 //   - Uploads are Bank's in bank-only; otherwise the façade works them off, each row by the way that a client's call goes. No step is made while one runs. A file is
-//     taken in whole before it takes a ticket, and one that the façade has worked off is file_exists in bank-only, too.
+//     taken in whole before it takes a ticket, and one that the façade has worked off is file_exists in bank-only, too. One that goes to Bank is noted before Bank gets
+//     it; a step asks Bank for those that are noted, and forgets those that Bank does not have.
 //   - A roll may take minutes: it has a time-out of its own, and no step holds writes while one is under way.
 //
 // # Steps
 //
+//   - A step back to bank-only waits until no call's outcome is unknown: what follow brings comes behind it.
 //   - A step back from BK to Bank waits until Bank is near. BK takes writes faster than Bank repeats them, so at full load it would never be: writes are braked meanwhile, on
 //     all replicas, by 10 ms more every quarter of a second up to half a second each, until the backlog becomes short in time (near.go).
 //   - POST /replay under an id that BK could come to itself: ids go on behind it first, in a new epoch of the same mode, with writes held as in any step. It is made
@@ -31,11 +33,13 @@
 // # Failure by failure
 //
 //   - Bank does not answer: internal if it can't have seen the call, outcome_unknown for a write that it may have.
-//   - Bank's answer breaks off: so does the client's.
+//   - Bank's answer breaks off: so does the client's. Where the façade has to have the whole answer first (writes of bank-primary-bk-secondary, uploads), it is
+//     one that did not come, and the queue finds out what became of the call.
 //   - A client goes away in the middle of a write of a dual mode: the call goes on to its end, so that its outcome is known.
 //   - BK is away: in bank-only and bank-primary nobody notices; in bk-primary and bk-only clients do.
 //   - The queue is full: the kill switch leaves BK behind. Clients notice nothing.
-//   - The façade's database is away: see package mode; reads go on.
+//   - The façade's database is away: see package mode; reads go on, so no replica becomes unready (admin.go).
+//   - A client's body breaks off, or can't be read: malformed_request, nobody is asked for anything.
 //   - The façade is killed: intents and queue are in its database; the next replica resolves and brings them (package queue).
 //   - It is told to end: open calls get the grace; then the lease is given back, and what is queued stays for the others.
 //

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -97,10 +99,12 @@ func clientOf(t testing.TB, api, operations string) *bank.Client {
 	return c
 }
 
-// lossy is a way to Bank that can lose the answers to writes.
+// lossy is a way to Bank that can lose the answers to writes, and what is asked about trades.
 type lossy struct {
 	url  string
-	lose atomic.Bool
+	lose atomic.Bool // no answer to a write
+	half atomic.Bool // an answer to a write breaks off in its body
+	mute atomic.Bool // no answer about trades
 }
 
 func newLossy(t testing.TB, address string) *lossy {
@@ -110,6 +114,18 @@ func newLossy(t testing.TB, address string) *lossy {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if l.lose.Load() && writes(r) {
 			through.ServeHTTP(newRecord(), r)
+			panic(http.ErrAbortHandler)
+		}
+		if l.half.Load() && writes(r) {
+			answer := newRecord()
+			through.ServeHTTP(answer, r)
+			answer.header.Set("Content-Length", strconv.Itoa(answer.body.Len()))
+			answer.body.Truncate(answer.body.Len() / 2)
+			answer.send(w)
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		if l.mute.Load() && !writes(r) && strings.Contains(r.URL.Path, "/trades") {
 			panic(http.ErrAbortHandler)
 		}
 		through.ServeHTTP(w, r)

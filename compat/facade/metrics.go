@@ -1,7 +1,6 @@
 package facade
 
 import (
-	"context"
 	"net/http"
 	"strconv"
 	"sync"
@@ -151,7 +150,7 @@ var (
 	rowsDesc       = prometheus.NewDesc("hotswap_backlog_rows", "What waits for the secondary.", []string{"backlog"}, nil)
 	ageDesc        = prometheus.NewDesc("hotswap_backlog_age_seconds", "Age of the oldest of it.", []string{"backlog"}, nil)
 	blockedDesc    = prometheus.NewDesc("hotswap_backlog_blocked", "What the secondary has rejected.", []string{"backlog"}, nil)
-	divergenceDesc = prometheus.NewDesc("hotswap_divergences", "What the secondary will not have, by kind; up to 1000 are counted.", []string{"backlog", "kind"}, nil)
+	divergenceDesc = prometheus.NewDesc("hotswap_divergences", "What the secondary will not have, by kind.", []string{"backlog", "kind"}, nil)
 )
 
 // Describe implements prometheus.Collector.
@@ -182,9 +181,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	gauge(gateDesc, flag(gate.Open))
 	gauge(inflightDesc, float64(gate.Inflight))
 	gauge(waitingDesc, float64(gate.Waiting))
-	ctx, cancel := context.WithTimeout(context.Background(), healthTimeout)
-	defer cancel()
-	for _, b := range m.service.backlogs(ctx) {
+	for _, b := range m.service.backlogs() {
 		gauge(rowsDesc, float64(b.Rows), b.Name)
 		gauge(ageDesc, b.AgeSeconds, b.Name)
 		gauge(blockedDesc, float64(b.Blocked), b.Name)

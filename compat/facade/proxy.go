@@ -51,6 +51,7 @@ type passing struct {
 	unsized  bool          // the answer's length isn't known before its end
 	upstream time.Duration // what was waited for Bank
 	err      error         // no answer came from Bank
+	cut      error         // one came, and broke off
 }
 
 type passingKey struct{}
@@ -151,6 +152,17 @@ func notSent(err error) bool {
 	return errors.As(err, &op) && op.Op == "dial"
 }
 
+// unreadable gives the answer to a client whose body can't be read: what it was told to say, nobody was.
+func unreadable(err error) *bank.Error {
+	if large := new(http.MaxBytesError); errors.As(err, &large) {
+		return bank.Errorf(bank.TooLarge, "the body is above %d bytes", large.Limit)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return bank.Errorf(bank.MalformedRequest, "the body ends too early")
+	}
+	return bank.Errorf(bank.MalformedRequest, "the body could not be read")
+}
+
 // answerError writes an error of the contract.
 func answerError(w http.ResponseWriter, fault *bank.Error) {
 	text, err := json.Marshal(fault)
@@ -186,6 +198,9 @@ func (b *timedBody) Read(p []byte) (int, error) {
 	began := time.Now()
 	n, err := b.ReadCloser.Read(p)
 	b.notes.upstream += time.Since(began)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.notes.cut = err
+	}
 	return n, err
 }
 

@@ -2,6 +2,8 @@ package facade
 
 import (
 	"bytes"
+	"errors"
+	"log/slog"
 	"net/http"
 )
 
@@ -13,6 +15,33 @@ type record struct {
 }
 
 func newRecord() *record { return &record{header: http.Header{}} }
+
+var errCut = errors.New("the answer broke off")
+
+// passRecorded makes a call of Bank and keeps the answer. The proxy ends one that breaks off by a panic where a server has called it; here that is noted as cut, so
+// that what stands behind the call is done in any case.
+func passRecorded(pass http.Handler, r *http.Request) (answer *record, notes *passing) {
+	ctx, notes := withNotes(r.Context())
+	answer = newRecord()
+	defer func() {
+		if p := recover(); p != nil && p != http.ErrAbortHandler {
+			panic(p)
+		} else if p != nil && notes.cut == nil {
+			notes.cut = errCut
+		}
+	}()
+	pass.ServeHTTP(answer, r.WithContext(ctx))
+	return answer, notes
+}
+
+// give answers the client: with Bank's words if they are whole. Of others nothing was sent yet, so they are an answer that did not come.
+func (c *record) give(w http.ResponseWriter, r *http.Request, notes *passing, log *slog.Logger) {
+	if notes.cut != nil {
+		failed(w, r, notes.cut, log)
+		return
+	}
+	c.send(w)
+}
 
 func (c *record) Header() http.Header { return c.header }
 

@@ -56,7 +56,8 @@ func (s *side) admit(w http.ResponseWriter, r *http.Request, current *mode.Mode)
 	if s.operations && r.Method == http.MethodPost && r.URL.Path == "/replay" {
 		var err error
 		if r, trade, cash, err = replayed(r); err != nil {
-			return // the client went away before it had said what it wants
+			answerError(w, unreadable(err))
+			return
 		}
 	}
 	for next, after := r, int64(0); next != nil; {

@@ -38,7 +38,8 @@ type shadow struct {
 func (s *shadow) serve(w http.ResponseWriter, r *http.Request, ticket *mode.Ticket, operations bool, pass http.Handler) (next *http.Request) {
 	body, whole, err := readBody(r)
 	if err != nil {
-		return nil // the client went away before it had said what it wants
+		answerError(w, unreadable(err))
+		return nil
 	}
 	if !whole {
 		s.unread(w, r, ticket, body, pass, errors.New("too large"))
@@ -68,11 +69,17 @@ func (s *shadow) serve(w http.ResponseWriter, r *http.Request, ticket *mode.Tick
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(r.Context()), held.Deadline())
 	defer cancel()
 	defer context.AfterFunc(ticket.Lease, cancel)()
-	ctx, notes := withNotes(ctx)
-	answer := newRecord()
-	pass.ServeHTTP(answer, again(r, ctx, body))
+	settled := false
+	defer func() {
+		if !settled { // a panic: its accounts must not stay held for ever
+			held.Unknown()
+		}
+	}()
+	sent := again(r, ctx, body)
+	answer, notes := passRecorded(pass, sent)
 	s.settle(ctx, held, call, answer, notes)
-	answer.send(w)
+	settled = true
+	answer.give(w, sent, notes, s.log)
 	return nil
 }
 
@@ -111,7 +118,7 @@ func judge(answer *record, notes *passing) verdict {
 	switch {
 	case notes.err != nil && notSent(notes.err):
 		return refused
-	case notes.err != nil:
+	case notes.err != nil, notes.cut != nil:
 		return unknown
 	case answer.status >= 200 && answer.status < 300:
 		return accepted
@@ -127,9 +134,7 @@ func judge(answer *record, notes *passing) verdict {
 
 // unread passes on what the façade can't read.
 func (s *shadow) unread(w http.ResponseWriter, r *http.Request, ticket *mode.Ticket, begun []byte, pass http.Handler, why error) {
-	answer := newRecord()
-	ctx, notes := withNotes(ticket.Context)
-	next := r.WithContext(ctx)
+	next := r.WithContext(ticket.Context)
 	next.Body = struct {
 		io.Reader
 		io.Closer
@@ -137,15 +142,15 @@ func (s *shadow) unread(w http.ResponseWriter, r *http.Request, ticket *mode.Tic
 	if len(begun) == 0 && r.ContentLength == 0 {
 		next.Body = http.NoBody
 	}
-	pass.ServeHTTP(answer, next)
-	if judge(answer, notes) == accepted {
+	answer, notes := passRecorded(pass, next)
+	if taken := answer.status >= 200 && answer.status < 300; taken && (notes.cut != nil || judge(answer, notes) == accepted) {
 		what := r.Method + " " + r.URL.RequestURI()
 		s.log.Error("Bank took a write that the façade can't read; BK misses it until somebody sees to it", "call", what, "reason", why)
-		if err := s.queue.Unread(context.WithoutCancel(ctx), ticket.Epoch, what, begun); err != nil {
+		if err := s.queue.Unread(context.WithoutCancel(next.Context()), ticket.Epoch, what, begun); err != nil {
 			s.log.Error("and it could not be noted", "call", what, "error", err)
 		}
 	}
-	answer.send(w)
+	answer.give(w, next, notes, s.log)
 }
 
 // errNoAccount: a cancel names a trade that Bank does not know. Bank will say so itself.

@@ -4,14 +4,12 @@ import (
 	"context"
 	"sort"
 
-	"github.com/bkledger/bk/compat/facade/backlog"
 	"github.com/bkledger/bk/compat/facade/mode"
 	"github.com/bkledger/bk/compat/facade/sample"
 )
 
 const (
-	shownSwitches    = 20
-	countDivergences = 1000
+	shownSwitches = 20
 	// A secondary lags once the oldest row that waits for it is older than this, in seconds.
 	lagSeconds = 5
 )
@@ -48,7 +46,7 @@ type Status struct {
 }
 
 func (s *Service) status(ctx context.Context) Status {
-	st := Status{Replica: s.cfg.Replica, Gate: s.keeper.Gate(), Backlogs: s.backlogs(ctx), Routes: s.metrics.routes(), Missing: []string{}}
+	st := Status{Replica: s.cfg.Replica, Gate: s.keeper.Gate(), Backlogs: s.backlogs(), Routes: s.metrics.routes(), Missing: []string{}}
 	st.State, _ = s.keeper.State()
 	if s.sampler != nil {
 		stats := s.sampler.Stats()
@@ -78,34 +76,29 @@ func (s *Service) status(ctx context.Context) Status {
 	return st
 }
 
-// backlogs gives both; none without a BK.
-func (s *Service) backlogs(ctx context.Context) []Backlog {
+// backlogs gives both, as they stood at the last count; none without a BK. Nobody is asked.
+func (s *Service) backlogs() []Backlog {
 	if s.queue == nil {
 		return []Backlog{}
 	}
 	q, f := s.queue.Stats(), s.feed.Stats()
 	qw, fw := s.queue.Worker(), s.feed.Worker()
 	return []Backlog{
-		{toBK, int64(q.Waiting), q.Age.Seconds(), q.Blocked, qw.Working, qw.Away, divergences(ctx, s.queue.Rows())},
-		{toBank, f.Lag, f.Age.Seconds(), f.Blocked, fw.Working, fw.Away, divergences(ctx, s.feed.Rows())},
+		{toBK, int64(q.Waiting), q.Age.Seconds(), q.Blocked, qw.Working, qw.Away, kinds(q.LeftOut)},
+		{toBank, f.Lag, f.Age.Seconds(), f.Blocked, fw.Working, fw.Away, kinds(f.LeftOut)},
 	}
 }
 
-// divergences counts what was left out, by outcome. What can't be counted is not there.
-func divergences(ctx context.Context, store *backlog.Store) map[string]int {
-	kinds := map[string]int{}
-	rows, err := store.Divergences(ctx, countDivergences)
-	if err != nil {
-		return kinds
+// kinds gives counts as people get them: an object even where there is nothing.
+func kinds(counts map[string]int) map[string]int {
+	if counts == nil {
+		return map[string]int{}
 	}
-	for _, row := range rows {
-		kinds[row.Outcome]++
-	}
-	return kinds
+	return counts
 }
 
 // lag is how far the secondary of the mode in force is behind; nil where there is none.
-func (s *Service) lag(ctx context.Context) *Backlog {
+func (s *Service) lag() *Backlog {
 	name := ""
 	switch s.keeper.Mode() {
 	case mode.BankPrimary:
@@ -113,7 +106,7 @@ func (s *Service) lag(ctx context.Context) *Backlog {
 	case mode.BKPrimary:
 		name = toBank
 	}
-	for _, b := range s.backlogs(ctx) {
+	for _, b := range s.backlogs() {
 		if b.Name == name {
 			return &b
 		}

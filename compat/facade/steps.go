@@ -90,7 +90,12 @@ func (s *Service) Drain(ctx context.Context, step mode.Step) error {
 	from, to := step.From.Mode, step.To
 	switch {
 	case from == mode.BankOnly && to == mode.BankPrimary:
+		if err := s.uploads.ended(ctx); err != nil { // taken since Ready: Bank books its rows without the façade
+			return err
+		}
 		return s.equal(ctx, step)
+	case from == mode.BankPrimary && to == mode.BankOnly:
+		return s.resolved(ctx)
 	case from == mode.BankPrimary && to == mode.BKPrimary:
 		return s.queue.Drained(ctx)
 	case from == mode.BKPrimary && to == mode.BankPrimary:
@@ -101,6 +106,26 @@ func (s *Service) Drain(ctx context.Context, step mode.Step) error {
 		return s.feed.Drained(ctx, head)
 	}
 	return nil
+}
+
+// resolved waits until no call is open. One that Bank has done and whose answer was lost would get its row behind what follow writes for the same accounts. What is
+// queued may wait.
+func (s *Service) resolved(ctx context.Context) error {
+	for {
+		var open int
+		err := s.pool.QueryRow(ctx, `SELECT count(*) FROM facade.intent`).Scan(&open)
+		if err == nil && open == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			if err != nil {
+				return fmt.Errorf("look for calls whose outcome is not known: %w", err)
+			}
+			return fmt.Errorf("the outcome of %d calls is not known yet", open)
+		case <-time.After(nearPoll):
+		}
+	}
 }
 
 // head gives the last sequence of BK's journal, which is the last entry's id.

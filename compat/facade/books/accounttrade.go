@@ -40,6 +40,7 @@ func (b *Ledger) AccountTrades(ctx context.Context, account bank.ID, filter fron
 }
 
 func (b *Ledger) accountTrades(ctx context.Context, account bank.ID, filter front.TradeFilter, after bank.ID, limit int) ([]bank.AccountTrade, error) {
+	since := b.places.now()
 	place := pageKey{account, filter.Date, filter.State, after}
 	size := int32(max(1, min(pageRows, 2*limit)))
 	question := &bkv1.ListTradesRequest{
@@ -66,7 +67,7 @@ func (b *Ledger) accountTrades(ctx context.Context, account bank.ID, filter fron
 			}
 			found, booked = append(found, t), append(booked, bookings[i])
 			if place.after = bookings[i].id; len(found) >= limit-1 { // the next page goes on behind one of the last two, and reads this one again
-				b.places.put(place, question.PageToken)
+				b.places.put(since, place, question.PageToken)
 			}
 			if len(found) == limit {
 				return b.withRunning(ctx, account, found, booked)
@@ -171,6 +172,7 @@ func (b *Ledger) withRunning(ctx context.Context, account bank.ID, trades []*bkv
 
 // readRunning reads positions right after entries that opened trades.
 func (b *Ledger) readRunning(ctx context.Context, account bank.ID, entries []int64, to map[int64]bank.Decimal) error {
+	since := b.running.now()
 	slices.Sort(entries)
 	entries = slices.Compact(entries)
 	for len(entries) > 0 {
@@ -195,7 +197,7 @@ func (b *Ledger) readRunning(ctx context.Context, account bank.ID, entries []int
 				if to[line.EntryId], err = bankmap.Decimal(line.TradeDateBalance); err != nil {
 					return fmt.Errorf("the running position after entry %d: %w", line.EntryId, err)
 				}
-				b.running.put(runningKey{account, line.EntryId}, to[line.EntryId])
+				b.running.put(since, runningKey{account, line.EntryId}, to[line.EntryId])
 			}
 			if question.PageToken = answer.NextPageToken; question.PageToken == "" {
 				break

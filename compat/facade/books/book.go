@@ -130,7 +130,10 @@ func (b *Ledger) conflicts(
 		case there == nil && again && trades[earlier].Same(&trades[n]):
 			same[n] = earlier
 		case n == i:
-			return nil, failure.OfTrade(i, &trades[i])
+			if told := failure.OfTrade(i, &trades[i]); told != nil {
+				return nil, told
+			}
+			return nil, bank.Errorf(bank.Internal, "BK refused trades[%d]: %s; nothing was booked", i, failure.Message)
 		default:
 			rest = append(rest, n)
 		}

@@ -30,9 +30,11 @@ type Config struct {
 	Pass func(ctx context.Context, trade, cash bank.ID) error
 	// Source names the façade in BK's journal, at most 128 bytes. Default: hotswap.
 	Source string
-	// RetryFor is how long a booking is tried again while BK can't take it, ReadFor the same of a read. Defaults: 15 s, 5 s.
+	// RetryFor is how long a booking is tried again while BK can't take it, ReadFor the same of a read. Defaults: 15 s, or
+	// twice a CallTimeout that is given; 5 s.
 	RetryFor, ReadFor time.Duration
-	// CallTimeout bounds one try. Default: 30 s, as BK's own.
+	// CallTimeout bounds one try. It is below RetryFor, so that a call whose answer never comes is asked for again. Default: two thirds of
+	// RetryFor, 10 s at most.
 	CallTimeout time.Duration
 	// Senders is how many batches of single commands are on their way at once. Default: 4.
 	Senders int
@@ -46,13 +48,13 @@ func (c Config) WithDefaults() Config {
 		c.Source = "hotswap"
 	}
 	if c.RetryFor == 0 {
-		c.RetryFor = 15 * time.Second
+		c.RetryFor = max(15*time.Second, 2*c.CallTimeout)
 	}
 	if c.ReadFor == 0 {
 		c.ReadFor = 5 * time.Second
 	}
 	if c.CallTimeout == 0 {
-		c.CallTimeout = 30 * time.Second
+		c.CallTimeout = min(10*time.Second, c.RetryFor*2/3)
 	}
 	if c.Senders == 0 {
 		c.Senders = 4
@@ -77,7 +79,7 @@ func (c Config) Validate() error {
 	check(len(c.Source) <= 128, "Source", "%d bytes, 128 are allowed", len(c.Source))
 	check(c.RetryFor > 0, "RetryFor", "%s is not above zero", c.RetryFor)
 	check(c.ReadFor > 0, "ReadFor", "%s is not above zero", c.ReadFor)
-	check(c.CallTimeout > 0, "CallTimeout", "%s is not above zero", c.CallTimeout)
+	check(c.CallTimeout > 0 && c.CallTimeout < c.RetryFor, "CallTimeout", "%s is not between zero and RetryFor, %s", c.CallTimeout, c.RetryFor)
 	check(c.Senders > 0 && c.Senders <= 64, "Senders", "%d is not between 1 and 64", c.Senders)
 	return errors.Join(all...)
 }
@@ -132,6 +134,7 @@ func New(cfg Config) (*Ledger, error) {
 	}
 	b := &Ledger{
 		cfg: cfg, pool: cfg.Pool, run: hex.EncodeToString(run), queue: make(chan *call, queued), turn: make(chan struct{}, 1), stop: make(chan struct{}),
+		timeline: timeline{turn: make(chan struct{}, 1)},
 		accounts: newCache[bank.ID, bank.Account](cachedAccounts), bookings: newCache[int64, *booking](cachedBookings),
 		running: newCache[runningKey, bank.Decimal](cachedRunning), places: newCache[pageKey, string](cachedPlaces),
 		free: newCache[freeKey, bool](cachedFree), texts: newCache[string, string](cachedTexts),

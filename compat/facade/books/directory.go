@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 
+	"connectrpc.com/connect"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/bkledger/bk/api/client"
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
@@ -56,6 +58,10 @@ func (b *Ledger) CreateEntity(ctx context.Context, e bank.Entity) (created bool,
 		return false, b.internal(ctx, "write an entity", err)
 	}
 	done, err := b.pool.Exec(ctx, `INSERT INTO facade.books_entity (entity_id, body) VALUES ($1, $2) ON CONFLICT DO NOTHING`, int64(e.EntityID), string(body))
+	if err != nil && maybeWritten(err) {
+		b.cfg.Log.WarnContext(ctx, "the façade's database did not answer", "entity", e.EntityID, "error", err)
+		return false, errOfWrite("entity")
+	}
 	if err != nil {
 		return false, b.internal(ctx, "create an entity", err)
 	}
@@ -80,16 +86,36 @@ func (b *Ledger) CreateAccount(ctx context.Context, a bank.NewAccount) (created 
 			return false, b.internal(ctx, "create an account", err)
 		}
 	}
-	answer, err := read(ctx, b, b.cfg.Client.Directory.CreateAccount, &bkv1.CreateAccountRequest{Source: b.cfg.Source, Account: &bkv1.Account{
+	lost := false // the answer of one of the tries
+	create := func(ctx context.Context, question *connect.Request[bkv1.CreateAccountRequest]) (*connect.Response[bkv1.CreateAccountResponse], error) {
+		answer, err := b.cfg.Client.Directory.CreateAccount(ctx, question)
+		lost = lost || client.Retryable(err) && !nothingBooked(err)
+		return answer, err
+	}
+	answer, err := read(ctx, b, create, &bkv1.CreateAccountRequest{Source: b.cfg.Source, Account: &bkv1.Account{
 		Id: int64(a.AccountID), Code: bankmap.AccountCode(a.AccountID), Entity: int64(a.EntityID), Name: name,
 	}})
 	if client.Reason(err) == bankmap.ReasonAccountExists {
 		return false, bank.Errorf(bank.Conflict, "account %d is there, and other than that", a.AccountID)
 	}
+	if err != nil && lost {
+		b.cfg.Log.WarnContext(ctx, "BK did not answer", "account", a.AccountID, "error", err)
+		return false, errOfWrite("account")
+	}
 	if err != nil {
 		return false, b.internal(ctx, "create an account", err)
 	}
 	return !answer.Repeat, nil
+}
+
+// maybeWritten reports whether a statement that commits by itself may have done so although it gave an error.
+func maybeWritten(err error) bool {
+	var told *pgconn.PgError
+	return !pgconn.SafeToRetry(err) && !(errors.As(err, &told) && told.SeverityUnlocalized == "ERROR")
+}
+
+func errOfWrite(what string) *bank.Error {
+	return bank.Errorf(bank.OutcomeUnknown, "the %s may or may not be there: send the same again to learn", what)
 }
 
 // Account gives an account, see [front.Ledger].
@@ -121,12 +147,13 @@ func (b *Ledger) accountOf(ctx context.Context, a *bkv1.Account) (bank.Account, 
 		return bank.Account{}, fmt.Errorf("the name of account %d: %w", a.Id, err)
 	}
 	found := bankmap.Account(a, name)
-	b.accounts.put(found.AccountID, found)
+	b.accounts.put(b.accounts.now(), found.AccountID, found)
 	return found, nil
 }
 
 // Accounts gives a page of accounts, see [front.Ledger].
 func (b *Ledger) Accounts(ctx context.Context, after bank.ID, limit int) ([]bank.Account, error) {
+	since := b.places.now()
 	place := pageKey{after: after}
 	size := int32(max(1, min(pageRows, 2*limit)))
 	question := &bkv1.ListAccountsRequest{PageSize: &size, AtLeast: atHead}
@@ -149,7 +176,7 @@ func (b *Ledger) Accounts(ctx context.Context, after bank.ID, limit int) ([]bank
 			}
 			found = append(found, account)
 			if place.after = account.AccountID; len(found) >= limit-1 { // the next page goes on behind one of the last two, and reads this one again
-				b.places.put(place, question.PageToken)
+				b.places.put(since, place, question.PageToken)
 			}
 			if len(found) == limit {
 				return found, nil

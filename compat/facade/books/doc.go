@@ -21,11 +21,13 @@
 //
 //   - BK has no leader, is overloaded, restarts: a booking is tried again with the same keys for [Config].RetryFor, as is a read for [Config].ReadFor; then the
 //     answer is internal (nothing was booked), or outcome_unknown if one of the tries may have booked. So is it where the caller's context ends meanwhile.
-//   - An answer is lost: the next try finds the same keys, and gets the first answer. A cancel knows its own try by the command's source, so that another
+//   - An answer is lost, or never comes ([Config].CallTimeout, below RetryFor): the next try finds the same keys, and gets the first answer. A cancel knows its own try by the command's source, so that another
 //     client's cancel is trade_already_canceled.
 //   - BK rolls the business date: bookings wait for its end, as long as their context lets them.
 //   - Killed between two steps: definitions, texts and candidates of table books_free are written before the booking that needs them and harm
 //     nothing without it; ids of replayed trades are written after it, and again when the replay is repeated, which it is until it is acknowledged.
+//   - An entity or account may have been written, and no try's answer came: outcome_unknown.
+//   - Caches are emptied ([Ledger.Forget]) while a read is under way: what it found is not kept.
 //   - The façade's database is away: what needs it (an unknown symbol, a trade by an id that Bank gave) is internal, all else goes on.
 //
 // # File map

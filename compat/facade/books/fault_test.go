@@ -33,7 +33,7 @@ func (w *world) losing(lose func() bool) *books.Ledger {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(c.Close)
-	l, err := books.New(books.Config{Client: c, Pool: w.pool, IDs: w.ids, RetryFor: 300 * time.Millisecond})
+	l, err := books.New(books.Config{Client: c, Pool: w.pool, IDs: w.ids, RetryFor: time.Second, CallTimeout: 900 * time.Millisecond})
 	if err != nil {
 		w.t.Fatal(err)
 	}

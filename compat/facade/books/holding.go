@@ -181,7 +181,7 @@ func (b *Ledger) freeCurrencies(ctx context.Context, account bank.ID, others []s
 				return nil, fmt.Errorf("keep that a trade opened: %w", err)
 			}
 		}
-		b.free.put(freeKey{account, c.currency}, true)
+		b.free.put(b.free.now(), freeKey{account, c.currency}, true)
 		free = append(free, c.currency)
 	}
 	return free, nil

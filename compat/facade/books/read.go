@@ -53,6 +53,7 @@ type cache[K comparable, V any] struct {
 	mu         sync.RWMutex
 	size       int
 	young, old map[K]V
+	times      uint64 // how often it was cleared
 }
 
 func newCache[K comparable, V any](size int) *cache[K, V] {
@@ -67,9 +68,10 @@ func (c *cache[K, V]) get(k K) (V, bool) {
 		return v, true
 	}
 	v, ok = c.old[k]
+	since := c.times
 	c.mu.RUnlock()
 	if ok {
-		c.put(k, v)
+		c.put(since, k, v)
 	}
 	return v, ok
 }
@@ -78,11 +80,23 @@ func (c *cache[K, V]) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.young, c.old = map[K]V{}, nil
+	c.times++
 }
 
-func (c *cache[K, V]) put(k K, v V) {
+// now is what [cache.put] asks for. It is taken before the first look at what the value is made of.
+func (c *cache[K, V]) now() uint64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.times
+}
+
+// put keeps a value, unless the cache was cleared since: it may be of what was so before.
+func (c *cache[K, V]) put(since uint64, k K, v V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if since != c.times {
+		return
+	}
 	if len(c.young) >= c.size {
 		c.old, c.young = c.young, make(map[K]V, c.size)
 	}

@@ -52,6 +52,6 @@ func (b *Ledger) text(ctx context.Context, inBK string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the text of %s: %w", inBK, err)
 	}
-	b.texts.put(inBK, string(content))
+	b.texts.put(b.texts.now(), inBK, string(content))
 	return string(content), nil
 }

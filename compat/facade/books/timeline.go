@@ -14,11 +14,13 @@ import (
 
 // timeline knows where in BK's journal the business days began. What it knows never changes.
 type timeline struct {
-	mu     sync.Mutex
+	mu     sync.Mutex // held for moments only
 	begins []dayBegin // ascending
 	upTo   int64      // all of the journal up to this sequence number is known
-	page   string     // token of the page of cuts that was read last
-	ended  int64      // the place of the last known day's end
+
+	turn  chan struct{} // holds a value while somebody asks BK for more
+	page  string        // whose turn it is: token of the page of cuts that was read last
+	ended int64         // the same: the place of the last known day's end
 }
 
 // dayBegin says that from a place on, a day is the business date.
@@ -27,25 +29,66 @@ type dayBegin struct {
 	date     bank.Date
 }
 
-// dateAt gives the business date at a place in the journal, 0 before the first.
+// dateAt gives the business date at a place in the journal, 0 before the first. Only who asks for what is not known yet waits for BK.
 func (b *Ledger) dateAt(ctx context.Context, sequence int64) (bank.Date, error) {
 	t := &b.timeline
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for sequence > t.upTo {
-		known := t.upTo
+	if date, known := t.at(sequence); known {
+		return date, nil
+	}
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return 0, fmt.Errorf("the business date at entry %d: %w", sequence, ctx.Err())
+	}
+	for {
+		if date, known := t.at(sequence); known {
+			return date, nil
+		}
+		before := t.known()
 		if err := b.extend(ctx, t); err != nil {
 			return 0, fmt.Errorf("the business date at entry %d: %w", sequence, err)
 		}
-		if t.upTo <= known {
-			return 0, fmt.Errorf("the business date at entry %d: BK's journal ends at %d", sequence, t.upTo)
+		if now := t.known(); now < sequence && now <= before {
+			return 0, fmt.Errorf("the business date at entry %d: BK's journal ends at %d", sequence, now)
 		}
+	}
+}
+
+// at gives the business date at a place, if it is known.
+func (t *timeline) at(sequence int64) (date bank.Date, known bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if sequence > t.upTo {
+		return 0, false
 	}
 	i := sort.Search(len(t.begins), func(i int) bool { return t.begins[i].sequence > sequence })
 	if i == 0 {
-		return 0, nil
+		return 0, true
 	}
-	return t.begins[i-1].date, nil
+	return t.begins[i-1].date, true
+}
+
+// known gives the place up to which all is known.
+func (t *timeline) known() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.upTo
+}
+
+// reach notes that all is known up to a place.
+func (t *timeline) reach(sequence int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.upTo = max(t.upTo, sequence)
+}
+
+// isLast reports whether a day is the last one that is known to have begun.
+func (t *timeline) isLast(date bank.Date) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(t.begins)
+	return n > 0 && t.begins[n-1].date == date
 }
 
 // extend learns the days up to the journal's head: those that have ended from their cuts, the one under way, if any, from the journal behind them.
@@ -79,8 +122,8 @@ func (b *Ledger) extend(ctx context.Context, t *timeline) error {
 	if err != nil {
 		return err
 	}
-	if n := len(t.begins); day.Date == 0 || n > 0 && t.begins[n-1].date == bank.Date(day.Date) {
-		t.upTo = max(t.upTo, head)
+	if day.Date == 0 || t.isLast(bank.Date(day.Date)) {
+		t.reach(head)
 		return nil
 	}
 	return b.findBegins(ctx, t)
@@ -101,7 +144,7 @@ func (b *Ledger) findBegins(ctx context.Context, t *timeline) error {
 		if question.PageToken = answer.NextPageToken; question.PageToken == "" {
 			head, err := sequenceOf(answer.Token)
 			if err == nil {
-				t.upTo = max(t.upTo, head)
+				t.reach(head)
 			}
 			return err
 		}
@@ -109,6 +152,8 @@ func (b *Ledger) findBegins(ctx context.Context, t *timeline) error {
 }
 
 func (t *timeline) add(sequence int64, date bank.Date) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if n := len(t.begins); n == 0 || t.begins[n-1].sequence < sequence {
 		t.begins = append(t.begins, dayBegin{sequence, date})
 	}

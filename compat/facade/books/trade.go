@@ -40,6 +40,7 @@ func (b *Ledger) bookingOf(ctx context.Context, e *bkv1.Entry) (*booking, error)
 	if !bankmap.Books(e) {
 		return nil, nil
 	}
+	since := b.bookings.now()
 	id, ok := b.idOf(e)
 	if !ok {
 		return nil, nil
@@ -51,7 +52,7 @@ func (b *Ledger) bookingOf(ctx context.Context, e *bkv1.Entry) (*booking, error)
 	t.ContraSideQualifier, t.NSCCClearing, t.LastMarket, t.Locate, t.BehalfOfAccountID = nil, nil, nil, nil, nil
 	t.Solicited, t.RegisteredRep, t.BranchOffice, t.UserData = nil, nil, nil, nil
 	found := &booking{id, e.Id, t}
-	b.bookings.put(e.Id, found)
+	b.bookings.put(since, e.Id, found)
 	return found, nil
 }
 

@@ -33,6 +33,7 @@
 //   - Two readers after a cut session: the second's transaction finds the place moved and starts over.
 //   - BK is away, or another server leads: the stream is opened again with growing pauses. A stream that is silent, without heartbeats, for 30 s counts as dead.
 //   - Bank is away, slow, or refuses: package backlog.
+//   - Bank has an entity with other content: that is noted as unmappable, once for each content, and all else goes on.
 //   - An account that BK's own users have opened, or a booking that no epoch gives an id of Bank's: nothing to Bank (package books decides).
 //
 // # Rejected

@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -41,11 +42,12 @@ type Feed struct {
 
 // Stats is how the feed stands.
 type Stats struct {
-	Place   int64         `json:"place"`   // BK's journal is read up to this sequence
-	Head    int64         `json:"head"`    // and it has so many entries
-	Lag     int64         `json:"lag"`     // entries that are not read, and rows that wait
-	Age     time.Duration `json:"age"`     // of the oldest of them
-	Blocked int           `json:"blocked"` // rows that Bank has rejected
+	Place   int64          `json:"place"`    // BK's journal is read up to this sequence
+	Head    int64          `json:"head"`     // and it has so many entries
+	Lag     int64          `json:"lag"`      // entries that are not read, and rows that wait
+	Age     time.Duration  `json:"age"`      // of the oldest of them
+	Blocked int            `json:"blocked"`  // rows that Bank has rejected
+	LeftOut map[string]int `json:"left_out"` // rows that Bank will not have, by outcome: see [backlog.Stats]
 }
 
 // New makes a feed. It is paused until [Feed.Resume].
@@ -164,7 +166,7 @@ func (f *Feed) count(ctx context.Context) error {
 		return err
 	}
 	s.Head = max(s.Head, s.Place)
-	s.Lag, s.Age, s.Blocked = s.Head-s.Place+int64(rows.Waiting), rows.Age, rows.Blocked
+	s.Lag, s.Age, s.Blocked, s.LeftOut = s.Head-s.Place+int64(rows.Waiting), rows.Age, rows.Blocked, rows.LeftOut
 	if booked := f.booked.Load(); s.Head > s.Place && booked != 0 && rows.Waiting == 0 {
 		s.Age = max(0, time.Since(time.UnixMilli(booked)))
 	}
@@ -263,12 +265,35 @@ func (f *Feed) sendEntity(ctx context.Context, e bank.Entity) error {
 	if known && was == e {
 		return nil
 	}
-	if _, err := f.cfg.Bank.CreateEntity(ctx, e); err != nil {
+	_, err := f.cfg.Bank.CreateEntity(ctx, e)
+	if bank.TypeOf(err) == bank.Conflict { // the same again would not help, and all else must not wait for it
+		err = f.differs(ctx, e, err)
+	}
+	if err != nil {
 		return fmt.Errorf("bring entity %s to Bank: %w", e.EntityID, err)
 	}
 	f.mu.Lock()
 	f.sent[e.EntityID] = e
 	f.mu.Unlock()
+	return nil
+}
+
+// differs notes that Bank has an entity with other content than BK, for as long as BK has this content: one row, whose position is in front of all of BK's journal.
+func (f *Feed) differs(ctx context.Context, e bank.Entity, reason error) error {
+	request, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode what differs: %w", err)
+	}
+	tag, err := f.cfg.Pool.Exec(ctx, `INSERT INTO facade.feed AS had (position, origin, epoch, kind, keys, size, request, done_at, outcome, reason)
+		VALUES ($1, $2, 0, $3, $4, 1, $5, clock_timestamp(), $6, $7)
+		ON CONFLICT (position) DO UPDATE SET request = excluded.request, done_at = excluded.done_at, reason = excluded.reason WHERE had.request::text <> excluded.request::text`,
+		-int64(e.EntityID), int64(e.EntityID), kindEntity, []int64{-int64(e.EntityID)}, request, backlog.Unmappable, reason.Error())
+	if err != nil {
+		return fmt.Errorf("note that it differs: %w", err)
+	}
+	if tag.RowsAffected() > 0 {
+		f.cfg.Log.Error("Bank has an entity with other content: the systems differ by it", "entity", e.EntityID, "error", reason)
+	}
 	return nil
 }
 

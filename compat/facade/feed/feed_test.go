@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -370,6 +371,31 @@ func TestRefused(t *testing.T) {
 	left, err := f.Rows().Divergences(ctx, 10)
 	if err != nil || len(left) != 1 || left[0].Outcome != backlog.Skipped || left[0].Who != "ann" {
 		t.Errorf("what was left out: %+v, %v", left, err)
+	}
+}
+
+// An entity that Bank has with other content is a divergence, and holds nothing up.
+func TestOtherEntity(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, books.NewIDs(books.Epoch{First: 1, TradeBase: base, CashBase: base}))
+	ctx := t.Context()
+	if _, err := w.bank.CreateEntity(ctx, bank.Entity{EntityID: 1, ClientCode: "OTHER", LegalName: "Other"}); err != nil {
+		t.Fatal(err)
+	}
+	w.define()
+	f, _ := w.run()
+	for range 2 {
+		if err := f.Prepare(ctx); err != nil {
+			t.Fatal(err)
+		}
+		w.drained(f)
+	}
+	if _, err := w.bank.Account(ctx, 1); err != nil {
+		t.Errorf("its account: %v", err)
+	}
+	left, err := f.Rows().Divergences(ctx, 10)
+	if err != nil || len(left) != 1 || left[0].Outcome != backlog.Unmappable || left[0].Origin != 1 || !strings.Contains(left[0].Reason, "other content") {
+		t.Errorf("what was noted: %+v, %v", left, err)
 	}
 }
 

@@ -19,6 +19,7 @@ const (
 	kindAccount    = "account"
 	kindRoll       = "roll"
 	kindUnmappable = "unmappable" // done from the beginning
+	kindEntity     = "entity"     // the same: one that Bank has with other content
 )
 
 type roll struct {
@@ -162,12 +163,5 @@ func (f *Feed) do(ctx context.Context, row backlog.Row) error {
 
 // refused reports whether an error is Bank's decision, or the row's own: the same again would not help.
 func refused(err error) bool {
-	if errors.Is(err, errUnreadable) {
-		return true
-	}
-	switch bank.TypeOf(err) {
-	case "", bank.OutcomeUnknown, bank.Internal, bank.Unauthorized, bank.NotFound, bank.MethodNotAllowed:
-		return false
-	}
-	return true
+	return errors.Is(err, errUnreadable) || bank.TypeOf(err).Refuses()
 }
