@@ -182,7 +182,8 @@ func (t *term) keepLease(ctx context.Context, end context.CancelCauseFunc) (stop
 		for {
 			select {
 			case <-ticker.C:
-				if err := t.beat(ctx); err != nil && ctx.Err() == nil {
+				// One that is under way ends by itself: cancelled, it would take the connection with it, on which the term says how far it came.
+				if err := t.beat(context.WithoutCancel(ctx)); err != nil && ctx.Err() == nil {
 					end(err)
 				}
 			case <-ctx.Done():
