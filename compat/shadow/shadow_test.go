@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	requests = flag.Int("requests", 2000, "requests that TestShadow makes in each mode")
+	requests = flag.Int("requests", 500, "requests that TestShadow makes in each mode")
 	seed     = flag.Uint64("seed", 1, "seed of what is drawn")
 )
 
