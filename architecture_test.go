@@ -29,13 +29,13 @@ var mayImport = map[string][]string{
 	"api/tradefile":        {"api/gen", "ledger"},
 	"api":                  {"api", "ledger", "projections", "migrations"},
 	"bench":                {"api", "bench", "ledger", "migrations", "projections"},
-	"cmd":                  {"api", "bench", "ledger", "migrations", "projections"},
+	"cmd":                  {"api", "bench", "cmd/readyfile", "ledger", "migrations", "projections"},
 	"compat":               {"api/client", "api/gen", "compat", "ledger", "migrations"},
 	"compat/bank":          {"compat/bank"}, // what stands for the legacy system knows nothing of BK
 	"compat/stage":         {"api/client", "api/node", "compat", "migrations"},
 	"compat/rates":         {"compat", "migrations"},
 	"compat/contract":      {}, // black box: URLs only
-	"cmd/hotswap":          {"api/client", "api/node", "compat", "migrations"},
+	"cmd/hotswap":          {"api/client", "api/node", "cmd/readyfile", "compat", "migrations"},
 }
 
 // outside says what may be imported from elsewhere where that is narrow: the domain is plain Go.

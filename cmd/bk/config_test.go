@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bkledger/bk/api/node"
+	"github.com/bkledger/bk/cmd/readyfile"
 )
 
 // parseServe parses a command line of `bk serve` and loads its configuration, with the given environment and nothing else.
@@ -218,7 +219,7 @@ func TestReadyFile(t *testing.T) {
 	}
 	e := endpointsOf(at, false, "postgres://p", "k:9092")
 	for range 2 { // the second replaces the first
-		if err := writeReadyFile(path, e); err != nil {
+		if err := readyfile.Write(path, e); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -243,11 +244,11 @@ func TestReadyFile(t *testing.T) {
 		t.Errorf("left over: %v", left)
 	}
 	for range 2 {
-		if err := removeReadyFile(path); err != nil {
+		if err := readyfile.Remove(path); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := writeReadyFile(filepath.Join(t.TempDir(), "no", "ready.json"), e); err == nil {
+	if err := readyfile.Write(filepath.Join(t.TempDir(), "no", "ready.json"), e); err == nil {
 		t.Error("a folder that is not there is no error")
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/bkledger/bk/api/node"
+	"github.com/bkledger/bk/cmd/readyfile"
 	"github.com/bkledger/bk/migrations/embedded"
 )
 
@@ -50,7 +51,7 @@ func (s *stack) run(ctx context.Context, ready func(endpoints)) (err error) {
 		return fmt.Errorf("data folder: %w", err)
 	}
 	if s.readyFile != "" { // a killed one's: nobody may take it for ours
-		if err := removeReadyFile(s.readyFile); err != nil {
+		if err := readyfile.Remove(s.readyFile); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bkledger/bk/api/node"
+	"github.com/bkledger/bk/cmd/readyfile"
 )
 
 // server is what `bk serve` is told.
@@ -126,15 +127,15 @@ func serveNode(ctx context.Context, cfg node.Config, log *slog.Logger, readyFile
 	defer cancel(nil)
 	if readyFile != "" {
 		// One that a killed server left would be taken for ours.
-		if err := removeReadyFile(readyFile); err != nil {
+		if err := readyfile.Remove(readyFile); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, removeReadyFile(readyFile)) }()
+		defer func() { err = errors.Join(err, readyfile.Remove(readyFile)) }()
 	}
 	err = node.Run(ctx, cfg, func(at node.Addresses) {
 		e := endpointsOf(at, cfg.TLSCert != "", cfg.Postgres, kafka)
 		if readyFile != "" {
-			if err := writeReadyFile(readyFile, e); err != nil {
+			if err := readyfile.Write(readyFile, e); err != nil {
 				log.Error("can't say that the server serves", "error", err)
 				cancel(err)
 				return

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bkledger/bk/cmd/readyfile"
 	"github.com/bkledger/bk/compat/bank/legacy"
 )
 
@@ -117,10 +118,10 @@ func (s *bankServer) run(ctx context.Context, a *app) (err error) {
 	s.cfg.Log = log
 	secondSignalKills(ctx)
 	if s.readyFile != "" { // one that a killed server left would be taken for ours
-		if err := removeReadyFile(s.readyFile); err != nil {
+		if err := readyfile.Remove(s.readyFile); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, removeReadyFile(s.readyFile)) }()
+		defer func() { err = errors.Join(err, readyfile.Remove(s.readyFile)) }()
 	}
 	own := &ownParts{dir: s.data, log: log}
 	defer func() { err = errors.Join(err, own.stop()) }()
@@ -144,9 +145,9 @@ func (s *bankServer) serve(ctx context.Context, a *app, log *slog.Logger) error 
 	defer cancel(nil)
 	var readyFault error
 	err := legacy.Run(ctx, s.cfg, func(at legacy.Addresses) {
-		e := bankEndpoints{API: urlOf(at.API), Operations: urlOf(at.Operations), Postgres: s.cfg.DSN, Kafka: strings.Join(s.cfg.Brokers, ",")}
+		e := bankEndpoints{API: readyfile.URL("http", at.API), Operations: readyfile.URL("http", at.Operations), Postgres: s.cfg.DSN, Kafka: strings.Join(s.cfg.Brokers, ",")}
 		if s.readyFile != "" {
-			if readyFault = writeReadyFile(s.readyFile, e); readyFault != nil {
+			if readyFault = readyfile.Write(s.readyFile, e); readyFault != nil {
 				log.Error("can't say that the server serves", "error", readyFault)
 				cancel(readyFault)
 				return

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/bkledger/bk/cmd/readyfile"
 	"github.com/bkledger/bk/compat/facade"
 	"github.com/bkledger/bk/compat/facade/mode"
 	"github.com/bkledger/bk/compat/facade/sample"
@@ -159,10 +160,10 @@ func (s *facadeServer) run(ctx context.Context, a *app) (err error) {
 	s.cfg.Log = log
 	secondSignalKills(ctx)
 	if s.readyFile != "" { // one that a killed server left would be taken for ours
-		if err := removeReadyFile(s.readyFile); err != nil {
+		if err := readyfile.Remove(s.readyFile); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, removeReadyFile(s.readyFile)) }()
+		defer func() { err = errors.Join(err, readyfile.Remove(s.readyFile)) }()
 	}
 	own := &ownParts{dir: s.data, log: log}
 	defer func() { err = errors.Join(err, own.stop()) }()
@@ -179,9 +180,9 @@ func (s *facadeServer) serve(ctx context.Context, a *app, log *slog.Logger) erro
 	defer cancel(nil)
 	var readyFault error
 	err := facade.Run(ctx, s.cfg, func(at facade.Addresses) {
-		e := facadeEndpoints{API: urlOf(at.API), Operations: urlOf(at.Operations), Admin: urlOf(at.Admin), Postgres: s.cfg.Postgres}
+		e := facadeEndpoints{API: readyfile.URL("http", at.API), Operations: readyfile.URL("http", at.Operations), Admin: readyfile.URL("http", at.Admin), Postgres: s.cfg.Postgres}
 		if s.readyFile != "" {
-			if readyFault = writeReadyFile(s.readyFile, e); readyFault != nil {
+			if readyFault = readyfile.Write(s.readyFile, e); readyFault != nil {
 				log.Error("can't say that the façade serves", "error", readyFault)
 				cancel(readyFault)
 				return

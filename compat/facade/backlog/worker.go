@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/bkledger/bk/compat/facade/idle"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -72,7 +73,7 @@ func (w *Worker) Run(ctx context.Context) {
 			w.cfg.Log.Warn("the worker starts again", "table", w.store.table, "error", err)
 		}
 		w.set(false, "")
-		sleep(ctx, lockRetry)
+		idle.For(ctx, lockRetry)
 	}
 }
 
@@ -92,7 +93,7 @@ func (w *Worker) lead(ctx context.Context) error {
 		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, w.cfg.Lock).Scan(&got); err != nil {
 			return fmt.Errorf("take the lock: %w", err)
 		}
-		if !got && !sleep(ctx, lockRetry) {
+		if !got && !idle.For(ctx, lockRetry) {
 			return nil
 		}
 	}
@@ -100,7 +101,7 @@ func (w *Worker) lead(ctx context.Context) error {
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		for sleep(working, lockCheck) {
+		for idle.For(working, lockCheck) {
 			asking, cancel := context.WithTimeout(working, 5*lockCheck)
 			_, err := conn.Exec(asking, `SELECT 1`)
 			cancel()
@@ -422,16 +423,4 @@ func (s *shift) end(ctx context.Context) error {
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
 	return s.store.finish(ending, s.unmarked)
-}
-
-// sleep waits; it gives false if ctx ends before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

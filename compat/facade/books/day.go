@@ -11,6 +11,7 @@ import (
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/compat/bank"
 	"github.com/bkledger/bk/compat/bankmap"
+	"github.com/bkledger/bk/compat/facade/idle"
 )
 
 // errCut says that a stream ended without its last message.
@@ -41,7 +42,7 @@ func (b *Ledger) Roll(ctx context.Context, to bank.Date) error {
 			return b.internal(ctx, "roll the business date", err)
 		}
 		begun = begun || !nothingBooked(err)
-		if time.Since(began) > b.cfg.RetryFor || !sleep(ctx, pause) {
+		if time.Since(began) > b.cfg.RetryFor || !idle.For(ctx, pause) {
 			b.cfg.Log.WarnContext(ctx, "BK did not roll in time", "to", to, "error", client.Describe(err))
 			if begun {
 				return unknown()

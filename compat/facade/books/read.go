@@ -10,6 +10,7 @@ import (
 
 	"github.com/bkledger/bk/api/client"
 	"github.com/bkledger/bk/compat/bank"
+	"github.com/bkledger/bk/compat/facade/idle"
 )
 
 // atHead asks BK to read at the journal's head.
@@ -30,7 +31,7 @@ func read[Req, Res any](
 		if err == nil {
 			return answer.Msg, nil
 		}
-		if !client.Retryable(err) || time.Since(began) > b.cfg.ReadFor || !sleep(ctx, pause) {
+		if !client.Retryable(err) || time.Since(began) > b.cfg.ReadFor || !idle.For(ctx, pause) {
 			return nil, fmt.Errorf("ask BK: %w", err)
 		}
 		pause = min(2*pause, maxPause)

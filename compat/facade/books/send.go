@@ -13,6 +13,7 @@ import (
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/compat/bank"
 	"github.com/bkledger/bk/compat/bankmap"
+	"github.com/bkledger/bk/compat/facade/idle"
 )
 
 const (
@@ -173,7 +174,7 @@ func (b *Ledger) send(ctx context.Context, mode bkv1.BatchMode, commands []*bkv1
 			}
 			began = time.Now()
 		}
-		if !sleep(ctx, pause) {
+		if !idle.For(ctx, pause) {
 			break
 		}
 		pause = min(2*pause, maxPause)
@@ -260,16 +261,4 @@ func nothingBooked(err error) bool {
 
 func unknown() *bank.Error {
 	return bank.Errorf(bank.OutcomeUnknown, "it may be booked or not: send the same again to learn")
-}
-
-// sleep reports false if the context ended before.
-func sleep(ctx context.Context, pause time.Duration) bool {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

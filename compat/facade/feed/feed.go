@@ -15,6 +15,7 @@ import (
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/compat/bank"
 	"github.com/bkledger/bk/compat/facade/backlog"
+	"github.com/bkledger/bk/compat/facade/idle"
 )
 
 const (
@@ -104,7 +105,7 @@ func (f *Feed) state() (paused bool, changed <-chan struct{}) {
 func (f *Feed) Run(ctx context.Context) {
 	var counting sync.WaitGroup
 	counting.Go(func() {
-		for sleep(ctx, statsEvery) {
+		for idle.For(ctx, statsEvery) {
 			if err := f.count(ctx); err != nil && ctx.Err() == nil {
 				f.cfg.Log.Warn("the feed: counting failed", "error", err)
 			}
@@ -148,7 +149,7 @@ func (f *Feed) retry(ctx context.Context, what string, do func(context.Context) 
 		if err != nil {
 			f.cfg.Log.Warn("the feed: "+what+" failed, it is tried again", "in", pause, "error", err)
 		}
-		sleep(ctx, pause)
+		idle.For(ctx, pause)
 		pause = min(2*pause, maxPause)
 	}
 }
@@ -224,7 +225,7 @@ func (f *Feed) Drained(ctx context.Context, through int64) error {
 				return nil
 			}
 		}
-		if !sleep(ctx, drainPoll) {
+		if !idle.For(ctx, drainPoll) {
 			left := fmt.Errorf("the feed is not drained (BK's journal is read up to %d of %d, rows: %t, blocked ones: %t): %w", place, through, rows, blocked, context.Cause(ctx))
 			if state := f.worker.State(); state.Away != "" {
 				left = fmt.Errorf("%w; Bank is away: %s", left, state.Away)
@@ -295,16 +296,4 @@ func (f *Feed) differs(ctx context.Context, e bank.Entity, reason error) error {
 		f.cfg.Log.Error("Bank has an entity with other content: the systems differ by it", "entity", e.EntityID, "error", reason)
 	}
 	return nil
-}
-
-// sleep waits; it gives false if ctx ends before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

@@ -13,6 +13,7 @@ import (
 
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/compat/facade/backlog"
+	"github.com/bkledger/bk/compat/facade/idle"
 )
 
 // errTaken says that another reader has moved the place.
@@ -39,7 +40,7 @@ func (f *Feed) read(ctx context.Context) error {
 		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, f.cfg.LockRead).Scan(&got); err != nil {
 			return fmt.Errorf("take the lock: %w", err)
 		}
-		if !got && !sleep(ctx, standBy) {
+		if !got && !idle.For(ctx, standBy) {
 			return nil
 		}
 	}
@@ -148,7 +149,7 @@ func (f *Feed) room(ctx context.Context, alive *time.Timer) error {
 		if !full {
 			f.cfg.Log.Info("the feed waits: enough rows wait for Bank", "rows", stats.Waiting)
 		}
-		if !sleep(ctx, look) {
+		if !idle.For(ctx, look) {
 			return ctx.Err()
 		}
 		alive.Reset(silence)

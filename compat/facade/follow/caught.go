@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/bkledger/bk/compat/bank"
+	"github.com/bkledger/bk/compat/facade/idle"
 )
 
 // wait is what [Follower.Caught] knows while it waits.
@@ -35,7 +36,7 @@ func (f *Follower) Caught(ctx context.Context, last bank.ID) error {
 		if err == nil {
 			missing = what
 		}
-		if !sleep(ctx, caughtPoll) {
+		if !idle.For(ctx, caughtPoll) {
 			return errors.Join(fmt.Errorf("not all of Bank's events up to %s are in the queue (%s): %w", last, missing, context.Cause(ctx)), err)
 		}
 	}

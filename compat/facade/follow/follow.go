@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bkledger/bk/compat/facade/idle"
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 )
@@ -55,7 +56,7 @@ func (f *Follower) Run(ctx context.Context) {
 		if time.Since(began) > maxPause {
 			pause = minPause
 		}
-		sleep(ctx, pause)
+		idle.For(ctx, pause)
 		pause = min(2*pause, maxPause)
 	}
 }
@@ -84,7 +85,7 @@ func (f *Follower) lead(ctx context.Context) error {
 		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, f.cfg.Lock).Scan(&got); err != nil {
 			return fmt.Errorf("take the lock: %w", err)
 		}
-		if !got && !sleep(ctx, standBy) {
+		if !got && !idle.For(ctx, standBy) {
 			return nil
 		}
 	}
@@ -110,20 +111,8 @@ func (f *Follower) lead(ctx context.Context) error {
 				return err
 			}
 		}
-		if !sleep(ctx, standBy) {
+		if !idle.For(ctx, standBy) {
 			return nil
 		}
-	}
-}
-
-// sleep waits; it gives false if ctx ends before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }

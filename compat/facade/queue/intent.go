@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bkledger/bk/compat/facade/backlog"
+	"github.com/bkledger/bk/compat/facade/idle"
 )
 
 // The statements of a call. Those that end it are prepared under these names, as they go with what unlocks in one round trip.
@@ -284,7 +285,7 @@ func (q *Queue) endLater(ctx context.Context, id int64, keys []int64, o outcome)
 			drop(conn)
 		}
 		q.cfg.Log.Warn("can't write the outcome of a call, trying again", "intent", id, "error", err)
-		if !sleep(ctx, pause) {
+		if !idle.For(ctx, pause) {
 			return
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/bkledger/bk/compat/facade/backlog"
+	"github.com/bkledger/bk/compat/facade/idle"
 )
 
 const (
@@ -121,7 +122,7 @@ func (q *Queue) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	every := func(pause time.Duration, what string, do func(context.Context) error) {
 		running.Go(func() {
-			for sleep(ctx, pause) {
+			for idle.For(ctx, pause) {
 				if err := do(ctx); err != nil && ctx.Err() == nil {
 					q.cfg.Log.Warn("the queue: "+what+" failed, it is tried again", "error", err)
 				}
@@ -170,7 +171,7 @@ func (q *Queue) Drained(ctx context.Context) error {
 		if err == nil && !intents && !rows {
 			return nil
 		}
-		if !sleep(ctx, drainPoll) {
+		if !idle.For(ctx, drainPoll) {
 			left := fmt.Errorf("the queue is not drained (open calls: %t, rows: %t, blocked ones: %t): %w", intents, rows, blocked, context.Cause(ctx))
 			if state := q.worker.State(); state.Away != "" {
 				left = fmt.Errorf("%w; BK is away: %s", left, state.Away)
@@ -204,16 +205,4 @@ func (q *Queue) Unread(ctx context.Context, epoch int64, what string, body []byt
 	}
 	q.worker.Wake()
 	return nil
-}
-
-// sleep waits; it gives false if ctx ends before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bkledger/bk/compat/bank"
+	"github.com/bkledger/bk/compat/facade/idle"
 )
 
 // How long to wait between two questions to Bank about the same call.
@@ -49,7 +50,7 @@ func (q *Queue) learn(ctx context.Context, in *intent, until time.Time) (outcome
 		if err != nil && ctx.Err() == nil {
 			q.cfg.Log.Warn("Bank can't be asked for a call, its accounts wait", "intent", in.ID, "kind", in.Kind, "error", err)
 		}
-		if !sleep(ctx, pause) {
+		if !idle.For(ctx, pause) {
 			return outcome{}, fmt.Errorf("its outcome is not known: %w", context.Cause(ctx))
 		}
 	}

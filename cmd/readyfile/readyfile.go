@@ -1,4 +1,5 @@
-package main
+// Package readyfile writes the JSON file that says how a serving program is reached. It is there while the program serves.
+package readyfile
 
 import (
 	"encoding/json"
@@ -10,17 +11,17 @@ import (
 	"path/filepath"
 )
 
-// urlOf makes a URL of a listener's address; one that listens everywhere is reached on this machine.
-func urlOf(address string) string {
+// URL makes a URL of a listener's address; one that listens everywhere is reached on this machine.
+func URL(scheme, address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
 		address = net.JoinHostPort("127.0.0.1", port)
 	}
-	return "http://" + address
+	return scheme + "://" + address
 }
 
-// writeReadyFile writes content as JSON, as a whole or not at all, readable by its owner only, since it may hold a password.
-func writeReadyFile(path string, content any) (err error) {
+// Write writes content as JSON, as a whole or not at all, readable by its owner only, since it may hold a password.
+func Write(path string, content any) (err error) {
 	text, err := json.MarshalIndent(content, "", "  ")
 	if err != nil {
 		return fmt.Errorf("ready file: %w", err)
@@ -42,8 +43,8 @@ func writeReadyFile(path string, content any) (err error) {
 	return os.Rename(f.Name(), path)
 }
 
-// removeReadyFile says that nothing serves any more; a file that is not there is fine.
-func removeReadyFile(path string) error {
+// Remove says that nothing serves any more; a file that is not there is fine.
+func Remove(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("ready file: %w", err)
 	}
