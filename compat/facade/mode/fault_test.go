@@ -100,7 +100,7 @@ func TestAnswerToCommitIsLost(t *testing.T) {
 	go func() { result <- coordinator.Switch(context.Background(), ask(BankPrimary)) }()
 	until(t, func() bool {
 		var committing bool
-		err := other.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity WHERE query ILIKE 'commit%' AND state = 'active' AND pid <> pg_backend_pid())`).Scan(&committing)
+		err := other.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity WHERE datname = current_database() AND query ILIKE 'commit%' AND state = 'active' AND pid <> pg_backend_pid())`).Scan(&committing)
 		return err == nil && committing
 	})
 	way.freeze(downstream)
