@@ -20,13 +20,14 @@ type Config struct {
 	Shard       uint16
 	Projections []Projection
 
-	// MaxChunkEntries and MaxChunkPostings bound what is folded and stored in one transaction: 32,768 and 196,608 unless told. An
+	// MaxChunkEntries and MaxChunkPostings bound what is folded and stored in one transaction: 65,536 and 524,288 unless told. An
 	// entry with more postings is a chunk of its own. Chunks are as large as what is waiting; the larger, the fewer rows are written
 	// for an entry.
 	MaxChunkEntries  int
 	MaxChunkPostings int
-	// Pace is for how long entries gather before they are stored, unless a read waits for them: a second unless told. A chunk costs
-	// nearly the same whether it has ten entries or thousands, so this is what keeps Postgres free for the journal.
+	// Pace is for how long entries gather before they are stored, unless a read waits for them: a second unless told, and twice that
+	// where thousands come. A chunk costs nearly the same whether it has ten entries or thousands, and little more for tens of thousands,
+	// so this is what keeps Postgres free for the journal.
 	Pace time.Duration
 	// ChunkTimeout bounds the transaction of a chunk, so that a dead connection is noticed: a minute unless told.
 	ChunkTimeout time.Duration
@@ -44,7 +45,9 @@ const (
 	minBackoff = 20 * time.Millisecond
 	pollEvery  = 10 * time.Millisecond // of the checkpoint, where another process moves it
 	readAtOnce = 2048                  // entries; what is in memory at a time, however large the chunk
-	gathered   = 8 * readAtOnce        // entries of a chunk that is large enough for the next one not to wait for the pace
+	looks      = 4                     // how often new entries are folded while the pace passes
+	busy       = 8192                  // entries within the pace that show load: more of them gather then
+	busyTimes  = 2                     // the pace under load
 	heavyTimes = 10                    // the chunk timeout of a chunk with a heavy entry
 )
 
@@ -53,10 +56,10 @@ var namePattern = regexp.MustCompile(`^[a-z][a-z_]{0,30}$`)
 // WithDefaults fills in what was left out.
 func (c Config) WithDefaults() Config {
 	if c.MaxChunkEntries == 0 {
-		c.MaxChunkEntries = 32768
+		c.MaxChunkEntries = 65536
 	}
 	if c.MaxChunkPostings == 0 {
-		c.MaxChunkPostings = 196608
+		c.MaxChunkPostings = 524288
 	}
 	if c.Pace == 0 {
 		c.Pace = time.Second

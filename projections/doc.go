@@ -18,8 +18,9 @@
 //
 // # Steps of a chunk
 //
-//  1. Read entries after the checkpoint, in parts; check that they are the next ones; fold them. An entry that is heavy to store
-//     ([Heavy]) ends the chunk.
+//  1. Read entries after the checkpoint, in parts, as they come; check that they are the next ones; fold them. An entry that is heavy to store
+//     ([Heavy]) ends the chunk, a read that waits does, and the pace ([Config].Pace): a second, two while thousands come. Chunks of
+//     57,000 trades of a thousand accounts cost Postgres half of what chunks of 16,000 do.
 //  2. Begin. Move the checkpoint (sequence number and chain hash) from where this runner believes it to be to the chunk's last entry.
 //     If it is not there, another runner has been: [ErrMoved], roll back. The row stays locked until the end, so two runners never write
 //     the same tables at once, and can't deadlock in them.
@@ -39,8 +40,9 @@
 // the new one takes over with all that the journal has, and both places are logged as a warning. Whether it is one is looked up in
 // what is stored: a standby's head may merely be late, and then the rebuild waits for the entries. The retired tables are dropped after a grace, under a short lock_timeout, again and again until nobody reads them.
 //
-// A generation whose version is not the code's is rebuilt when the runner starts. It is read meanwhile and not followed: nobody
-// in this process has the fold that made it. So queries must be able to read the tables of the version before theirs.
+// A generation whose version is not the code's is rebuilt when the runner starts. It is not followed meanwhile: nobody in this process has the
+// fold that made it. It is read meanwhile where the projection's queries can read the tables of that version ([Older]); otherwise reads fail
+// with [ErrNotBuilt], which the API calls unavailable, until the new one is there.
 //
 // # Reading one's own writes
 //

@@ -34,7 +34,7 @@ func newMetrics(r *Runner, reg prometheus.Registerer) (*metrics, error) {
 		heldUp:     desc("held_up", "1 while an error holds the projection or its rebuild up; it is tried again."),
 		fold:       histogram("fold_seconds", "Folding a chunk in memory.", seconds),
 		store:      histogram("store_seconds", "Writing a chunk: the whole transaction.", seconds),
-		size:       histogram("chunk_entries", "Entries of a chunk.", prometheus.ExponentialBuckets(1, 2, 15)),
+		size:       histogram("chunk_entries", "Entries of a chunk.", prometheus.ExponentialBuckets(1, 2, 17)),
 	}
 	if reg == nil {
 		return m, nil

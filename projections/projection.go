@@ -41,6 +41,14 @@ type Projection interface {
 	Check(tx pgx.Tx, g Generation) Checker
 }
 
+// Older is a Projection whose queries can read tables of some versions before its own, so that reads go on while it is rebuilt for the new one.
+// Without it they fail with [ErrNotBuilt] until it is there.
+type Older interface {
+	Projection
+	// Reads reports whether they can read that version, which is not the projection's own.
+	Reads(version int) bool
+}
+
 // Fold takes in entries in journal order and writes their effect. One goroutine uses it. What it writes in the end must not depend
 // on how the entries were divided among calls of Store.
 type Fold interface {
@@ -127,7 +135,7 @@ const (
 var (
 	// ErrUnknown: no projection of that name was configured.
 	ErrUnknown = errors.New("projections: unknown projection")
-	// ErrNotBuilt: the projection has no generation to read yet; no process has led since it was introduced.
+	// ErrNotBuilt: the projection has no generation to read yet; no process has led since it was introduced, or since it has this version.
 	ErrNotBuilt = errors.New("projections: not built yet")
 	// ErrMoved: the checkpoint is not where this runner left it, another one runs. Nothing was applied; the checkpoint is read anew.
 	ErrMoved = errors.New("projections: another runner has moved the checkpoint")

@@ -210,9 +210,9 @@ func (w *worker) swap(ctx context.Context) (done bool, err error) {
 			return err
 		}
 		for w.to.Seq < target {
-			if n, err := w.collect(ctx, int(target-w.to.Seq)); err != nil {
+			if err := w.collect(ctx, int(target-w.to.Seq)); err != nil {
 				return err
-			} else if n == 0 {
+			} else if w.chunk.entries == 0 {
 				return fmt.Errorf("the journal gives no entry after %d, %d is needed", w.to.Seq, target)
 			}
 			if err := w.store(ctx, tx); err != nil {

@@ -233,7 +233,12 @@ type version struct {
 
 func (v version) Version() int { return v.n }
 
-// TestUpgrade: another version of the code rebuilds the projection at start; the old rows are read meanwhile.
+// reading is a version whose queries read the tables of the one before.
+type reading struct{ version }
+
+func (r reading) Reads(version int) bool { return version == r.n-1 }
+
+// TestUpgrade: another version of the code rebuilds the projection at start; the old rows are read meanwhile, by queries that can.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	j := foldtest.NewJournal(shard)
@@ -247,13 +252,19 @@ func TestUpgrade(t *testing.T) {
 	j.Append(foldtest.Trades(rand.New(rand.NewPCG(13, 13)), 100, 50, 3, true)...)
 	held, next := &gate{Journal: j, open: make(chan struct{})}, balances.Projection{}.Version()+1
 	r = newRunner(t, pool, held, func(c *projections.Config) {
-		c.Projections, c.Log = []projections.Projection{version{balances.Projection{}, next}}, nil
+		c.Projections, c.Log = []projections.Projection{reading{version{balances.Projection{}, next}}}, nil
 	})
 	start(t, r)
 	eventually(t, "the new version is being built", func() bool { return mustStatus(t, r)[0].Building.Version == next })
 	page, err := balances.NewReader(r).Balances(t.Context(), balances.Query{Limit: 10})
 	if err != nil || page.At.Seq != 3000 || len(page.Rows) != 10 {
 		t.Fatalf("a read meanwhile: at %s, %d rows, %v", page.At, len(page.Rows), err)
+	}
+	strict := newRunner(t, pool, j, func(c *projections.Config) {
+		c.Projections = []projections.Projection{version{balances.Projection{}, next}}
+	})
+	if _, err := balances.NewReader(strict).Balances(t.Context(), balances.Query{Limit: 10}); !errors.Is(err, projections.ErrNotBuilt) {
+		t.Fatalf("a read meanwhile by queries that know their own version only: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -269,6 +280,9 @@ func TestUpgrade(t *testing.T) {
 	}
 	if s := mustStatus(t, r)[0]; s.Active.Version != next || s.Active.Number != 2 || s.Building.Number != 0 {
 		t.Errorf("status %+v", s)
+	}
+	if _, err := balances.NewReader(strict).Balances(t.Context(), balances.Query{Limit: 10}); err != nil {
+		t.Errorf("a read of the new version: %v", err)
 	}
 }
 

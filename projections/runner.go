@@ -113,8 +113,9 @@ func (r *Runner) follow(ctx context.Context, l *lane, t *trouble, wg *sync.WaitG
 		return err
 	}
 	l.progress.enter(w.g.Checkpoint)
-	for {
-		n, err := w.step(ctx)
+	// What waits at the start is stored at once.
+	for store := w.step; ; store = func(ctx context.Context) (int, error) { return w.paced(ctx, l.progress.wanted) } {
+		n, err := store(ctx)
 		if errors.Is(err, ErrMoved) && l.kicked() {
 			return nil // a rebuild of this process took over
 		}
@@ -122,15 +123,10 @@ func (r *Runner) follow(ctx context.Context, l *lane, t *trouble, wg *sync.WaitG
 			return err
 		}
 		t.over()
-		if n == 0 {
-			if err := r.cfg.Source.Wait(ctx, w.to.Seq); err != nil {
-				return fmt.Errorf("wait for an entry after %d: %w", w.to.Seq, err)
-			}
-		} else {
+		if n > 0 {
 			l.progress.enter(w.g.Checkpoint)
-		}
-		if n < gathered { // under a steady load, too, where something has always come meanwhile
-			l.progress.gather(ctx, r.cfg.Pace)
+		} else if err := r.cfg.Source.Wait(ctx, w.to.Seq); err != nil {
+			return fmt.Errorf("wait for an entry after %d: %w", w.to.Seq, err)
 		}
 	}
 }

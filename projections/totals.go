@@ -84,16 +84,22 @@ func AddTotals(ctx context.Context, tx pgx.Tx, table string, keys []Key, add fun
 	const given = ` (SELECT a, i, u::numeric(38,10), s::numeric(38,10)
 		FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS g (a, i, u, s)) AS x `
 	there := make([]bool, len(keys))
+	i := 0
+	sum, both := "", ""
+	if after != nil { // as text, which costs as much as the rest of a row
+		sum, both = `, t.unsettled::text, t.settled::text`, `, unsettled::text, settled::text`
+	}
 	err := totalsQuery(ctx, tx, `UPDATE `+table+` AS t SET unsettled = t.unsettled + x.u, settled = t.settled + x.s
-		FROM`+given+`WHERE t.account = x.a AND t.instrument = x.i
-		RETURNING t.account, t.instrument, t.unsettled::text, t.settled::text`, keys, add, func(k Key, h Holding) {
-		if i, found := slices.BinarySearchFunc(keys, k, Key.Compare); found {
+		FROM`+given+`WHERE t.account = x.a AND t.instrument = x.i RETURNING t.account, t.instrument`+sum, keys, add, func(k Key) {
+		// They come in the order of the keys, but for what the planner may think of.
+		if i < len(keys) && keys[i] != k {
+			i, _ = slices.BinarySearchFunc(keys, k, Key.Compare)
+		}
+		if i < len(keys) {
 			there[i] = true
+			i++
 		}
-		if after != nil {
-			after(k, h)
-		}
-	})
+	}, after)
 	if err != nil {
 		return fmt.Errorf("add to %s: %w", table, err)
 	}
@@ -104,13 +110,8 @@ func AddTotals(ctx context.Context, tx pgx.Tx, table string, keys []Key, add fun
 		}
 	}
 	inserted := 0
-	err = totalsQuery(ctx, tx, `INSERT INTO `+table+` SELECT a, i, u, s FROM`+given+`
-		RETURNING account, instrument, unsettled::text, settled::text`, missing, add, func(k Key, h Holding) {
-		inserted++
-		if after != nil {
-			after(k, h)
-		}
-	})
+	err = totalsQuery(ctx, tx, `INSERT INTO `+table+` SELECT a, i, u, s FROM`+given+`RETURNING account, instrument`+both,
+		missing, add, func(Key) { inserted++ }, after)
 	if err == nil && inserted != len(missing) {
 		err = fmt.Errorf("%d rows instead of %d", inserted, len(missing))
 	}
@@ -120,7 +121,8 @@ func AddTotals(ctx context.Context, tx pgx.Tx, table string, keys []Key, add fun
 	return nil
 }
 
-func totalsQuery(ctx context.Context, tx pgx.Tx, sql string, keys []Key, add func(Key) Holding, after func(Key, Holding)) error {
+// totalsQuery gives the keys and what to add to them to a statement, and tells done of each row that it returns; after, if it is not nil, too.
+func totalsQuery(ctx context.Context, tx pgx.Tx, sql string, keys []Key, add func(Key) Holding, done func(Key), after func(Key, Holding)) error {
 	n := len(keys)
 	if n == 0 {
 		return nil
@@ -136,7 +138,18 @@ func totalsQuery(ctx context.Context, tx pgx.Tx, sql string, keys []Key, add fun
 	if err != nil {
 		return err
 	}
-	return EachTotal(rows, after)
+	if after != nil {
+		return EachTotal(rows, func(k Key, h Holding) {
+			done(k)
+			after(k, h)
+		})
+	}
+	var k Key
+	_, err = pgx.ForEachRow(rows, []any{&k.Account, &k.Instrument}, func() error {
+		done(k)
+		return nil
+	})
+	return err
 }
 
 // EachTotal reads rows of (account, instrument, unsettled::text, settled::text) to the end.

@@ -33,17 +33,6 @@ func (p *progress) want() {
 	}
 }
 
-// gather waits for the pace to pass, or for a read that can't.
-func (p *progress) gather(ctx context.Context, pace time.Duration) {
-	timer := time.NewTimer(pace)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-p.wanted:
-	case <-ctx.Done():
-	}
-}
-
 func (p *progress) change(do func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -135,9 +124,11 @@ func (r *Runner) WaitFor(ctx context.Context, name string, seq uint64) error {
 
 // View reads a projection: read gets a snapshot in which the active generation's tables are exactly the fold of the entries up to
 // g.Checkpoint, at least up to atLeast (0: whatever is there). View waits for that as [Runner.WaitFor] does. It may call read again,
-// with a newer snapshot, so read starts from scratch each time; it should be short. [ErrNotBuilt] where there is nothing to read yet.
+// with a newer snapshot, so read starts from scratch each time; it should be short. [ErrNotBuilt] where there is nothing to read yet, or nothing
+// but a generation of a version that the code's queries can't read (see [Older]).
 func (r *Runner) View(ctx context.Context, name string, atLeast uint64, read func(tx pgx.Tx, g Generation) error) error {
-	if _, err := r.lane(name); err != nil {
+	l, err := r.lane(name)
+	if err != nil {
 		return err
 	}
 	const attempts = 3
@@ -155,6 +146,9 @@ func (r *Runner) View(ctx context.Context, name string, atLeast uint64, read fun
 			}
 			if !found {
 				return fmt.Errorf("projection %s: %w", name, ErrNotBuilt)
+			}
+			if !readable(l.p, g.Version) {
+				return fmt.Errorf("projection %s is being rebuilt for version %d, what there is has version %d: %w", name, l.p.Version(), g.Version, ErrNotBuilt)
 			}
 			if g.Checkpoint.Seq < atLeast {
 				return errWentBack
@@ -175,6 +169,12 @@ func (r *Runner) View(ctx context.Context, name string, atLeast uint64, read fun
 			return err
 		}
 	}
+}
+
+// readable reports whether the projection's queries can read tables of a version.
+func readable(p Projection, version int) bool {
+	older, ok := p.(Older)
+	return version == p.Version() || ok && older.Reads(version)
 }
 
 var errWentBack = errors.New("the checkpoint went back")

@@ -20,7 +20,15 @@ type worker struct {
 	fold  Fold
 	ahead []*ledger.Entry // read, and not folded yet
 	to    Checkpoint      // of the last entry folded
-	took  time.Duration   // to fold the chunk in hand
+	chunk chunk           // what is folded and not stored
+}
+
+// chunk is what is known of the entries that are folded and not stored yet.
+type chunk struct {
+	entries, postings int
+	last              *ledger.Entry
+	complete          bool // no more may go into it
+	took              time.Duration
 }
 
 // snapshot is a transaction in which all reads see the same moment.
@@ -76,10 +84,56 @@ func (w *worker) fault(seq uint64, what error) *Fault {
 
 // step folds and stores one chunk: what is waiting, up to the limits. It gives the number of entries, 0 where none is waiting.
 func (w *worker) step(ctx context.Context) (int, error) {
-	n, err := w.collect(ctx, w.r.cfg.MaxChunkEntries)
-	if n == 0 || err != nil {
+	if err := w.collect(ctx, w.r.cfg.MaxChunkEntries); err != nil {
 		return 0, err
 	}
+	n := w.chunk.entries
+	if n == 0 {
+		return 0, nil
+	}
+	return n, w.flush(ctx)
+}
+
+// paced is step for what comes from now on: it gathers first.
+func (w *worker) paced(ctx context.Context, wanted <-chan struct{}) (int, error) {
+	if err := w.gather(ctx, wanted); err != nil {
+		return 0, err
+	}
+	n := w.chunk.entries
+	if n == 0 {
+		return 0, nil
+	}
+	return n, w.flush(ctx)
+}
+
+// gather folds entries as they come, until it is time to store them: the chunk is complete, a read waits, or the pace has passed. Under load it
+// takes up to [busyTimes] as long, so that chunks are larger just when they are many. Entries are folded while they are still in memory, however
+// long it takes to gather a chunk of them.
+func (w *worker) gather(ctx context.Context, wanted <-chan struct{}) error {
+	pace := w.r.cfg.Pace
+	tick := time.NewTicker(max(pace/looks, time.Millisecond))
+	defer tick.Stop()
+	for begun, asked := time.Now(), false; ; {
+		if err := w.collect(ctx, w.r.cfg.MaxChunkEntries); err != nil {
+			return err
+		}
+		switch n, since := w.chunk.entries, time.Since(begun); {
+		case w.chunk.complete, n > 0 && asked, since >= busyTimes*pace, since >= pace && n < busy:
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-wanted:
+			asked = true
+		case <-tick.C:
+		}
+	}
+}
+
+// flush stores the chunk in hand, which is not empty.
+func (w *worker) flush(ctx context.Context) error {
+	n, took := w.chunk.entries, w.chunk.took
 	patience := w.r.cfg.ChunkTimeout
 	if w.full() {
 		patience *= heavyTimes
@@ -87,7 +141,7 @@ func (w *worker) step(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	begun := time.Now()
-	err = pgx.BeginFunc(ctx, w.r.cfg.Pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, w.r.cfg.Pool, func(tx pgx.Tx) error {
 		// A crash of the server may undo the last moments. The checkpoint goes back with the rows, and they are folded again.
 		if err := tune(ctx, tx, "synchronous_commit"); err != nil {
 			return err
@@ -95,11 +149,11 @@ func (w *worker) step(ctx context.Context) (int, error) {
 		return w.store(ctx, tx)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("store entries %d to %d in projection %s: %w", w.g.Checkpoint.Seq+1, w.to.Seq, w.p.Name(), err)
+		return fmt.Errorf("store entries %d to %d in projection %s: %w", w.g.Checkpoint.Seq+1, w.to.Seq, w.p.Name(), err)
 	}
-	w.r.metrics.chunk(w.p.Name(), n, w.took, time.Since(begun))
+	w.r.metrics.chunk(w.p.Name(), n, took, time.Since(begun))
 	w.g.Checkpoint = w.to
-	return n, nil
+	return nil
 }
 
 // byIndex are the planner's other ways to find the rows that a chunk updates. A table that is young, as every generation's is at
@@ -120,54 +174,52 @@ func (w *worker) store(ctx context.Context, tx pgx.Tx) error {
 	if err := advance(ctx, tx, w.g, w.to); err != nil {
 		return err
 	}
+	w.chunk = chunk{}
 	return w.fold.Store(ctx, tx)
 }
 
-// collect folds up to limit entries that are waiting, fewer where they have many postings, and gives their number.
-func (w *worker) collect(ctx context.Context, limit int) (n int, err error) {
-	w.took = 0
+// collect folds entries that are waiting, until the chunk in hand has so many, or fewer where they have many postings.
+func (w *worker) collect(ctx context.Context, limit int) (err error) {
 	defer func() {
 		// A fold that panics has met something that it was sure can't be.
 		if v := recover(); v != nil {
-			n, err = 0, w.fault(w.to.Seq+1, fmt.Errorf("panic: %v", v))
+			err = w.fault(w.to.Seq+1, fmt.Errorf("panic: %v", v))
 		}
 	}()
-	var last *ledger.Entry
-	for postings := 0; n < limit || w.mayContinue(last); {
+	for c := &w.chunk; c.entries < limit && !c.complete || w.mayContinue(c.last); {
 		if len(w.ahead) == 0 {
-			w.ahead, err = w.r.cfg.Source.Read(ctx, w.to.Seq, min(max(limit-n, 1), readAtOnce))
+			w.ahead, err = w.r.cfg.Source.Read(ctx, w.to.Seq, min(max(limit-c.entries, 1), readAtOnce))
 			if errors.Is(err, ledger.ErrBroken) {
-				return 0, w.fault(w.to.Seq+1, err)
+				return w.fault(w.to.Seq+1, err)
 			}
 			if err != nil {
-				return 0, fmt.Errorf("read the journal after %d: %w", w.to.Seq, err)
+				return fmt.Errorf("read the journal after %d: %w", w.to.Seq, err)
 			}
 			if len(w.ahead) == 0 {
 				break
 			}
 		}
-		if n >= limit && !w.continues(last) {
+		if (c.entries >= limit || c.complete) && !w.continues(c.last) {
 			break
 		}
 		begun := time.Now()
-		for len(w.ahead) > 0 && (n < limit || w.continues(last)) {
-			if postings += len(w.ahead[0].Postings); n > 0 && postings > w.r.cfg.MaxChunkPostings && !w.continues(last) {
-				limit = n
+		for len(w.ahead) > 0 && (c.entries < limit && !c.complete || w.continues(c.last)) {
+			if c.postings += len(w.ahead[0].Postings); c.entries > 0 && c.postings > w.r.cfg.MaxChunkPostings && !w.continues(c.last) {
+				c.complete = true
 				break
 			}
-			last = w.ahead[0]
-			if err := w.add(last); err != nil {
-				return 0, w.fault(w.to.Seq+1, err)
+			c.last = w.ahead[0]
+			if err := w.add(c.last); err != nil {
+				return w.fault(w.to.Seq+1, err)
 			}
 			w.ahead = w.ahead[1:]
-			n++
-			if w.full() {
-				limit = n
-			}
+			c.entries++
+			c.complete = c.complete || w.full()
 		}
-		w.took += time.Since(begun)
+		c.took += time.Since(begun)
 	}
-	return n, nil
+	w.chunk.complete = w.chunk.complete || w.chunk.entries >= limit
+	return nil
 }
 
 // continues reports whether the next entry was booked together with this one, so that no chunk may end between them: a read would see a

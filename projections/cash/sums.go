@@ -34,10 +34,18 @@ type sums struct {
 	books  Books
 	totals map[projections.Key]projections.Holding
 	days   map[dayKey]Sides
+	// What books said of instruments and accounts, which never changes.
+	currencies, owners map[int64]bool
 }
 
+// maxRemembered bounds each of those.
+const maxRemembered = 1 << 17
+
 func newSums(books Books) sums {
-	return sums{books: books, totals: map[projections.Key]projections.Holding{}, days: map[dayKey]Sides{}}
+	return sums{
+		books: books, totals: map[projections.Key]projections.Holding{}, days: map[dayKey]Sides{},
+		currencies: map[int64]bool{}, owners: map[int64]bool{},
+	}
 }
 
 // stand says what an entry about a trade does to the trade's place among the open ones.
@@ -87,18 +95,35 @@ func (s *sums) add(e *ledger.Entry) (err error) {
 
 // concerns reports whether a posting is on the cash of an owner.
 func (s *sums) concerns(p ledger.Posting) (bool, error) {
-	in, ok := s.books.InstrumentByID(p.Instrument)
-	if !ok {
-		return false, fmt.Errorf("there is no instrument %d", p.Instrument)
+	currency, known := s.currencies[p.Instrument]
+	if !known {
+		in, ok := s.books.InstrumentByID(p.Instrument)
+		if !ok {
+			return false, fmt.Errorf("there is no instrument %d", p.Instrument)
+		}
+		currency = in.Kind == ledger.KindCurrency
+		remember(s.currencies, p.Instrument, currency)
 	}
-	if in.Kind != ledger.KindCurrency {
+	if !currency {
 		return false, nil
 	}
-	a, ok := s.books.Account(ledger.AccountRef{ID: p.Account})
-	if !ok {
-		return false, fmt.Errorf("there is no account %d", p.Account)
+	owner, known := s.owners[p.Account]
+	if !known {
+		a, ok := s.books.Account(ledger.AccountRef{ID: p.Account})
+		if !ok {
+			return false, fmt.Errorf("there is no account %d", p.Account)
+		}
+		owner = a.Kind == ledger.KindCustomer || a.Kind == ledger.KindFirm
+		remember(s.owners, p.Account, owner)
 	}
-	return a.Kind == ledger.KindCustomer || a.Kind == ledger.KindFirm, nil
+	return owner, nil
+}
+
+func remember(known map[int64]bool, id int64, is bool) {
+	if len(known) >= maxRemembered {
+		clear(known)
+	}
+	known[id] = is
 }
 
 // repeated reports whether an earlier posting is on the same account, instrument and bucket: the trade's cash is all of them together.

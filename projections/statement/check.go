@@ -1,9 +1,9 @@
 package statement
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,6 +24,7 @@ type checker struct {
 
 type wanted struct {
 	offsets []int16
+	bytes   []byte // offsets as they should be stored
 	text    []byte
 	seen    map[int64]bool // instruments
 
@@ -50,7 +51,11 @@ func (c *checker) Add(ctx context.Context, e *ledger.Entry) (err error) {
 		}
 		offset := int16(seq % blockEntries)
 		if n := len(w.offsets); n == 0 || w.offsets[n-1] != offset {
-			w.offsets = append(w.offsets, offset)
+			distance := offset
+			if n > 0 {
+				distance -= w.offsets[n-1]
+			}
+			w.offsets, w.bytes = append(w.offsets, offset), appendOffset(w.bytes, uint64(distance))
 			w.firstDate, w.lastDate = min(w.firstDate, e.EffectiveDate), max(w.lastDate, e.EffectiveDate)
 		}
 		key := projections.Key{Account: p.Account, Instrument: p.Instrument}
@@ -72,7 +77,7 @@ func (c *checker) compareBlock(ctx context.Context) error {
 		return fmt.Errorf("read block %d of %s: %w", c.block, c.g.Table(Name), err)
 	}
 	var account int64
-	var offsets []int16
+	var offsets []byte
 	var openings string
 	var firstDate, lastDate ledger.Date
 	_, err = pgx.ForEachRow(rows, []any{&account, &offsets, &openings, &firstDate, &lastDate}, func() error {
@@ -83,9 +88,9 @@ func (c *checker) compareBlock(ctx context.Context) error {
 		case w == nil:
 			c.breaches.Add(first, "%s: account %d has a row for entries %d to %d, none of them touches it",
 				c.g.Table(Name), account, first, first+blockEntries-1)
-		case !slices.Equal(w.offsets, offsets):
+		case !bytes.Equal(w.bytes, offsets):
 			c.breaches.Add(first+uint64(w.offsets[0]), "%s: account %d, block %d lists entries %s, should be %s",
-				c.g.Table(Name), account, c.block, short(fmt.Sprint(offsets)), short(fmt.Sprint(w.offsets)))
+				c.g.Table(Name), account, c.block, short(listed(offsets)), short(fmt.Sprint(w.offsets)))
 		case string(w.text) != openings:
 			c.breaches.Add(first+uint64(w.offsets[0]), "%s: account %d, block %d opens with %s, should be %s",
 				c.g.Table(Name), account, c.block, short(openings), short(string(w.text)))
@@ -103,6 +108,15 @@ func (c *checker) compareBlock(ctx context.Context) error {
 	}
 	clear(c.want)
 	return nil
+}
+
+// listed gives stored offsets as text.
+func listed(b []byte) string {
+	offsets, err := parseOffsets(b)
+	if err != nil {
+		return fmt.Sprintf("%x (%v)", b, err)
+	}
+	return fmt.Sprint(offsets)
 }
 
 func short(s string) string {

@@ -3,15 +3,16 @@
 //
 // # The posting list
 //
-// A row for each posting would cost more than the journal itself. So the journal is cut into blocks of 1,024 sequence numbers, and
+// A row for each posting would cost more than the journal itself. So the journal is cut into blocks of 4,096 sequence numbers, and
 // bk_read.statement_N has a row for each account and block that touch:
 //
-//	offsets   the entries of the block that have a posting on the account
+//	offsets   the entries of the block that have a posting on the account: each as its distance from the one before it, the first from the
+//	          block's beginning, as an unsigned varint; mostly a byte each, 4,096 at most, and only ever appended to
 //	openings  for each instrument that they touch on it, its balance before the block, as instrument:unsettled:settled;
-//	dates     first_date and last_date, the first and the last effective date of those entries (since version 2)
+//	dates     first_date and last_date, the first and the last effective date of those entries
 //
 // A page loads the listed entries from the journal and adds their postings to the openings: so a running balance in the middle of
-// a block costs at most 1,024 entries, and nothing before the block is ever looked at. The openings also say which instruments
+// a block costs at most 4,096 entries, and nothing before the block is ever looked at. The openings also say which instruments
 // a block touches, so that a statement of one instrument skips the others' blocks without reading an entry.
 //
 // To know a block's openings the store keeps the running totals (bk_read.statement_totals_N, which has the shape of the balances, at
@@ -31,8 +32,7 @@
 // entry that is left out they are of no use, and a page has to know what was counted since. It begins at the first block that has
 // anything later than the day, where the openings are still right, each instrument at the first block from there on that touches it,
 // and adds the entries up to the page, skipping blocks that are all later. Where entries are booked on the day that they are effective, or
-// shortly after, these are the few blocks around the day and those with something late; where dates run wild, or the statement is
-// of version 1, they are all of the account's entries up to the page, for each page. Memory is one balance an instrument and the
+// shortly after, these are the few blocks around the day and those with something late; where dates run wild, they are all of the account's entries up to the page, for each page. Memory is one balance an instrument and the
 // entries in hand in any case.
 //
 // # Invariants
@@ -61,8 +61,10 @@
 //   - As of a day by the movements of package daily, backwards from now: it costs what was booked after the page instead of before.
 //   - Openings from the balances table: it is at another checkpoint.
 //   - The opening from the account's row before: the last block that touched this instrument may be any number of blocks back.
-//   - Larger blocks: fewer rows for accounts that trade now and then, but a hot account's row, which is written again with each small
-//     chunk, grows with the block, and so does what a page in the middle of a block has to load.
+//   - Blocks of 1,024: with a thousand accounts that trade all the time nearly every one has a row in every block, twice the work for Postgres. What a page in
+//     the middle of a block has to load is the account's own entries in it, so only one that has a good part of all entries notices the larger ones.
+//   - Larger blocks still: a hot account's row, which is written again with each small chunk, grows with the block, and no longer fits a page.
+//   - Offsets as int2[]: legible in SQL, but twice the bytes, and text to build and to parse.
 //   - Openings as arrays of instruments, buckets and numerics: unnest can't give each row an array of its own length, so they would
 //     travel as text all the same; one text that is only ever appended to is simpler, and as legible.
 //

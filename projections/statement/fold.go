@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -40,8 +39,8 @@ type row struct {
 	account  int64
 	block    uint64
 	stored   bool   // it has a row in the table
-	last     uint64 // sequence number of the last entry
-	offsets  []byte // text: 1,2,3
+	last     uint64 // sequence number of the last entry; 0 while there is none
+	offsets  []byte // see appendOffset
 	openings []pendingOpening
 	// The first and the last effective date of what is to be stored.
 	firstDate, lastDate ledger.Date
@@ -68,10 +67,9 @@ func (f *fold) Add(e *ledger.Entry) (err error) {
 				f.pending = append(f.pending, r)
 				r.firstDate, r.lastDate = e.EffectiveDate, e.EffectiveDate
 			} else {
-				r.offsets = append(r.offsets, ',')
 				r.firstDate, r.lastDate = min(r.firstDate, e.EffectiveDate), max(r.lastDate, e.EffectiveDate)
 			}
-			r.offsets = strconv.AppendUint(r.offsets, seq%blockEntries, 10)
+			r.offsets = appendOffset(r.offsets, seq-max(r.last, f.block*blockEntries))
 			r.last = seq
 		}
 		key := projections.Key{Account: p.Account, Instrument: p.Instrument}
@@ -142,11 +140,11 @@ func (f *fold) storeRows(ctx context.Context, tx pgx.Tx) error {
 		FROM (`+rowsGiven+`) AS x WHERE t.account = a AND t.block = b`); err != nil {
 		return err
 	}
-	return f.write(ctx, tx, new, `INSERT INTO `+f.table+` (account, block, offsets, openings, first_date, last_date) `+rowsGiven)
+	return f.write(ctx, tx, new, `INSERT INTO `+f.table+` (account, block, first_date, last_date, offsets, openings) `+rowsGiven)
 }
 
-const rowsGiven = `SELECT a, b, o::int2[] AS o, p, f, l
-	FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::integer[], $6::integer[]) AS g (a, b, o, p, f, l)`
+const rowsGiven = `SELECT a, b, f, l, o, p
+	FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::integer[], $5::bytea[], $6::text[]) AS g (a, b, f, l, o, p)`
 
 // write gives the rows to a statement that must do something with each.
 func (f *fold) write(ctx context.Context, tx pgx.Tx, rows []*row, sql string) error {
@@ -155,22 +153,20 @@ func (f *fold) write(ctx context.Context, tx pgx.Tx, rows []*row, sql string) er
 		return nil
 	}
 	accounts, blocks := make([]int64, n), make([]int64, n)
-	offsets, openings := make([]string, n), make([]string, n)
+	offsets, openings := make([][]byte, n), make([]string, n)
 	first, last := make([]int32, n), make([]int32, n)
 	var text []byte
 	for i, r := range rows {
 		accounts[i], blocks[i] = r.account, int64(r.block)
 		first[i], last[i] = int32(r.firstDate), int32(r.lastDate)
-		text = append(append(append(text[:0], '{'), r.offsets...), '}')
-		offsets[i] = string(text)
-		text = text[:0]
+		offsets[i], text = r.offsets, text[:0]
 		for _, o := range r.openings {
 			o.Holding = o.cell.base.Plus(o.Holding)
 			text = o.append(text)
 		}
 		openings[i] = string(text)
 	}
-	tag, err := tx.Exec(ctx, sql, accounts, blocks, offsets, openings, first, last)
+	tag, err := tx.Exec(ctx, sql, accounts, blocks, first, last, offsets, openings)
 	if err == nil && tag.RowsAffected() != int64(n) {
 		err = fmt.Errorf("%d rows written instead of %d", tag.RowsAffected(), n)
 	}

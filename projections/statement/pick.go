@@ -40,7 +40,7 @@ func (r *Reader) picked(ctx context.Context, q Query) (*Page, error) {
 	var blocks []int64
 	last := map[uint64]int16{} // of each block the last offset that is wanted
 	for _, seq := range q.Entries {
-		if seq < q.After.Seq {
+		if !q.After.before(seq, afterAnyOne) {
 			continue
 		}
 		block := seq / blockEntries
@@ -101,7 +101,7 @@ func readBlocks(ctx context.Context, tx pgx.Tx, g projections.Generation, accoun
 	if len(blocks) == 0 {
 		return nil, nil
 	}
-	rows, err := tx.Query(ctx, `SELECT `+columns(g)+` FROM `+g.Table(Name)+`
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM `+g.Table(Name)+`
 		WHERE account = $1 AND block = ANY($2) ORDER BY block`, account, blocks)
 	var stored []storedRow
 	if err == nil {

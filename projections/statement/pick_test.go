@@ -36,9 +36,9 @@ func TestChosenEntries(t *testing.T) {
 		case 1:
 			q.Entries = choose(statement.MaxEntries, 2*entries) // half of them aren't there
 		case 2:
-			q.Entries = choose(300, 1100)
+			q.Entries = choose(300, 4200)
 		default:
-			q.Entries = []uint64{1023, 1024, 1025, 2047, 2048, entries, entries + 1}
+			q.Entries = []uint64{4095, 4096, 4097, 8191, 8192, entries, entries + 1}
 		}
 		at := uint64(entries)
 		if rng.IntN(3) == 0 {
@@ -85,12 +85,12 @@ func TestChosenEntriesCost(t *testing.T) {
 		t.Fatal(err)
 	}
 	reader := statement.NewReader(standby, source)
-	page, err := reader.Statement(t.Context(), statement.Query{Account: foldtest.Street, Entries: []uint64{27*1024 + 9}, Limit: 10})
+	page, err := reader.Statement(t.Context(), statement.Query{Account: foldtest.Street, Entries: []uint64{6*4096 + 9}, Limit: 10})
 	if err != nil || len(page.Lines) != 2 || page.More || source.loaded > 10 {
 		t.Errorf("the tenth entry of a block: %d lines, more %t, after %d entries, %v", len(page.Lines), page.More, source.loaded, err)
 	}
 	var last []uint64 // of each block: all of the account has to be gone through
-	for seq := uint64(1023); seq <= entries; seq += 1024 {
+	for seq := uint64(4095); seq <= entries; seq += 4096 {
 		last = append(last, seq)
 	}
 	q := statement.Query{Account: foldtest.Street, Entries: last, Limit: statement.MaxLimit}
@@ -98,7 +98,7 @@ func TestChosenEntriesCost(t *testing.T) {
 	for more := true; more; pages++ {
 		source.loaded = 0
 		page, err := reader.Statement(t.Context(), q)
-		if err != nil || source.loaded > 4096+1024 {
+		if err != nil || source.loaded > 2*4096 {
 			t.Fatalf("%d entries loaded for a page, %v", source.loaded, err)
 		}
 		for _, l := range page.Lines {
@@ -106,7 +106,7 @@ func TestChosenEntriesCost(t *testing.T) {
 		}
 		more, q.After = page.More, page.Next
 	}
-	if len(seen) != len(last) || pages < entries/(4096+1024) {
+	if len(seen) != len(last) || pages < entries/(2*4096) {
 		t.Errorf("%d of %d entries on %d pages", len(seen), len(last), pages)
 	}
 }

@@ -55,6 +55,14 @@ func (p Place) before(seq uint64, posting int) bool {
 	return p.Seq < seq || p.Seq == seq && p.Posting < posting
 }
 
+// block gives the block of the first posting after the place.
+func (p Place) block() uint64 {
+	if p.Posting >= afterAnyOne {
+		return (p.Seq + 1) / blockEntries
+	}
+	return p.Seq / blockEntries
+}
+
 // Query asks for a page of an account's statement, in journal order.
 type Query struct {
 	Account    int64
@@ -117,7 +125,7 @@ func (r *Reader) Statement(ctx context.Context, q Query) (*Page, error) {
 		return r.picked(ctx, q)
 	}
 	p := &pager{entries: r.entries, q: q, page: &Page{Next: q.After}, running: map[int64]projections.Holding{}}
-	block, atLeast := q.After.Seq/blockEntries, max(q.AtLeast, q.KnownAt)
+	block, atLeast := q.After.block(), max(q.AtLeast, q.KnownAt)
 	for first := true; ; first = false {
 		var rows []storedRow
 		from := block
@@ -163,9 +171,6 @@ func firstToRead(ctx context.Context, tx pgx.Tx, g projections.Generation, q Que
 	if q.AsOf == 0 {
 		return block, nil
 	}
-	if g.Version < datedVersion {
-		return 0, nil
-	}
 	var later int64
 	err := tx.QueryRow(ctx, `SELECT block FROM `+g.Table(Name)+` WHERE account = $1 AND block < $2 AND last_date > $3 ORDER BY block LIMIT 1`,
 		q.Account, int64(block), q.AsOf).Scan(&later)
@@ -179,7 +184,7 @@ func firstToRead(ctx context.Context, tx pgx.Tx, g projections.Generation, q Que
 }
 
 func readRows(ctx context.Context, tx pgx.Tx, g projections.Generation, account int64, block uint64) ([]storedRow, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns(g)+` FROM `+g.Table(Name)+`
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM `+g.Table(Name)+`
 		WHERE account = $1 AND block >= $2 ORDER BY block LIMIT $3`, account, int64(block), rowsAtOnce)
 	if err != nil {
 		return nil, fmt.Errorf("read the statement of account %d: %w", account, err)
@@ -206,7 +211,7 @@ func (p *pager) add(ctx context.Context, row storedRow) (full bool, err error) {
 	if p.rowCount >= maxRows || p.entryCount >= maxEntries {
 		return true, nil
 	}
-	catchingUp := (row.block+1)*blockEntries <= p.q.After.Seq // for running balances only
+	catchingUp := row.block < p.q.After.block() // for running balances only
 	if !catchingUp {
 		p.rowCount++
 	}

@@ -2,8 +2,9 @@ package statement
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
@@ -21,7 +22,7 @@ const (
 
 // blockEntries is how many sequence numbers of the journal make a block. It is a bound on what has to be read to know a running
 // balance in the middle of a block, against the number of rows. Changing it needs a new version.
-const blockEntries = 1024
+const blockEntries = 4096
 
 // Projection is the statements' fold and store.
 type Projection struct{}
@@ -31,25 +32,23 @@ var _ projections.Projection = Projection{}
 // Name is [Name].
 func (Projection) Name() string { return Name }
 
-// Version of fold and tables.
-func (Projection) Version() int { return 2 }
-
-// datedVersion is the first whose rows say which effective dates they have.
-const datedVersion = 2
+// Version of fold and tables. 3: blocks of 4,096, and the entries of one as bytes.
+func (Projection) Version() int { return 3 }
 
 // Create makes the generation's tables.
 func (Projection) Create(ctx context.Context, tx pgx.Tx, g projections.Generation) error {
 	for _, sql := range []string{
 		`CREATE TABLE ` + g.Table(Name) + ` (
-			account  bigint NOT NULL,
-			block    bigint NOT NULL,
-			offsets  int2[] NOT NULL,
-			openings text   NOT NULL,
+			account    bigint  NOT NULL,
+			block      bigint  NOT NULL,
 			first_date integer NOT NULL,
 			last_date  integer NOT NULL,
+			offsets    bytea   NOT NULL,
+			openings   text    NOT NULL,
 			PRIMARY KEY (account, block)
-		) WITH (fillfactor = 90)`,
-		// At most 2 KB, so it need not be moved out of the row; and compressing it at each update of a hot row is work for nothing.
+		) WITH (fillfactor = 90, toast_tuple_target = 8160)`,
+		// At most 4 KB, so it need not be moved out of the row, nor move the openings out; and compressing it at each update of a hot row is work
+		// for nothing.
 		`ALTER TABLE ` + g.Table(Name) + ` ALTER COLUMN offsets SET STORAGE PLAIN`,
 		// For taking up the open block at start, and for verification; it only ever grows at its end.
 		`CREATE INDEX ` + g.Index(Name, "block") + ` ON ` + g.Table(Name) + ` (block)`,
@@ -78,7 +77,7 @@ func (Projection) Open(ctx context.Context, tx pgx.Tx, g projections.Generation)
 		return nil, err
 	}
 	for _, s := range stored {
-		f.rows[s.account] = &row{account: s.account, block: f.block, stored: true}
+		f.rows[s.account] = &row{account: s.account, block: f.block, stored: true, last: s.seq(len(s.offsets) - 1)}
 		for _, o := range s.openings {
 			f.cells[projections.Key{Account: s.account, Instrument: o.instrument}] = &cell{inBlock: f.block, touched: true}
 		}
@@ -99,7 +98,7 @@ type storedRow struct {
 	offsets  []int16 // ascending; sequence number = block × blockEntries + offset
 	openings []opening
 	text     string // openings as stored
-	// The first and the last effective date of the entries; all dates there are where the table does not say.
+	// The first and the last effective date of the entries.
 	firstDate, lastDate ledger.Date
 }
 
@@ -142,21 +141,43 @@ func parseOpenings(text string) ([]opening, error) {
 	return all, nil
 }
 
-// columns are those of scanRow. Version 1 has no dates, and is read while version 2 is being built.
-func columns(g projections.Generation) string {
-	if g.Version < datedVersion {
-		return fmt.Sprintf(`account, block, offsets, openings, 0, %d`, math.MaxInt32)
+// seq gives the sequence number of the nth entry.
+func (s *storedRow) seq(n int) uint64 { return s.block*blockEntries + uint64(s.offsets[n]) }
+
+// appendOffset adds an entry to a block's bytes: its distance from the last one before it, or from the block's beginning. At most 4,096 bytes in all, mostly one
+// each, which are only ever appended to.
+func appendOffset(b []byte, distance uint64) []byte { return binary.AppendUvarint(b, distance) }
+
+func parseOffsets(b []byte) ([]int16, error) {
+	offsets := make([]int16, 0, len(b))
+	for at := uint64(0); len(b) > 0; {
+		distance, n := binary.Uvarint(b)
+		at += distance
+		if n <= 0 || distance >= blockEntries || at >= blockEntries || distance == 0 && len(offsets) > 0 {
+			return nil, errors.New("the offsets are not those of entries in a block")
+		}
+		offsets, b = append(offsets, int16(at)), b[n:]
 	}
-	return `account, block, offsets, openings, first_date, last_date`
+	if len(offsets) == 0 {
+		return nil, errors.New("there are no offsets")
+	}
+	return offsets, nil
 }
+
+// columns are those of scanRow.
+const columns = `account, block, offsets, openings, first_date, last_date`
 
 func scanRow(r pgx.CollectableRow) (s storedRow, err error) {
 	var block int64
-	if err = r.Scan(&s.account, &block, &s.offsets, &s.text, &s.firstDate, &s.lastDate); err != nil {
+	var offsets []byte
+	if err = r.Scan(&s.account, &block, &offsets, &s.text, &s.firstDate, &s.lastDate); err != nil {
 		return s, err
 	}
 	s.block = uint64(block)
-	if s.openings, err = parseOpenings(s.text); err != nil {
+	if s.offsets, err = parseOffsets(offsets); err == nil {
+		s.openings, err = parseOpenings(s.text)
+	}
+	if err != nil {
 		return s, fmt.Errorf("account %d, block %d: %w", s.account, s.block, err)
 	}
 	return s, nil
@@ -164,7 +185,7 @@ func scanRow(r pgx.CollectableRow) (s storedRow, err error) {
 
 // readBlock reads all rows of a block; there are at most as many as the block has postings.
 func readBlock(ctx context.Context, tx pgx.Tx, g projections.Generation, block uint64) ([]storedRow, error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns(g)+` FROM `+g.Table(Name)+` WHERE block = $1`, int64(block))
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM `+g.Table(Name)+` WHERE block = $1`, int64(block))
 	if err != nil {
 		return nil, fmt.Errorf("read block %d of %s: %w", block, g.Table(Name), err)
 	}
