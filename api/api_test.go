@@ -68,7 +68,7 @@ func serveEmpty(t testing.TB, change ...func(*api.Config)) *books {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
-	roller = dayroll.New(dayroll.Config{Journal: j, Due: trades.NewReader(runner), Cuts: daily.NewReader(runner, j), Log: log})
+	roller = dayroll.New(dayroll.Config{Journal: j, Due: trades.NewReader(runner, j, j.Directory()), Cuts: daily.NewReader(runner, j), Log: log})
 	go func() { ended <- j.Run(ctx) }()
 	go func() { ended <- runner.Run(ctx) }()
 	cfg := api.Config{

@@ -33,7 +33,7 @@ type readers struct {
 
 func newReaders(cfg Config) readers {
 	return readers{
-		balances: balances.NewReader(cfg.Runner), statements: statement.NewReader(cfg.Runner, cfg.Journal), trades: trades.NewReader(cfg.Runner),
+		balances: balances.NewReader(cfg.Runner), statements: statement.NewReader(cfg.Runner, cfg.Journal), trades: trades.NewReader(cfg.Runner, cfg.Journal, cfg.Journal.Directory()),
 		positions: positions.NewReader(cfg.Runner), cash: cash.NewReader(cfg.Runner), daily: daily.NewReader(cfg.Runner, cfg.Journal),
 		stockRecords: stockrecord.NewReader(cfg.Runner, cfg.Journal.Directory()),
 	}

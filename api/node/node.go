@@ -131,7 +131,7 @@ func (n *node) assemble(ctx context.Context) (err error) {
 		return err
 	}
 	n.roller = dayroll.New(dayroll.Config{
-		Journal: n.journal, Due: trades.NewReader(n.runner), Cuts: daily.NewReader(n.runner, n.journal), Log: n.log, Metrics: n.registry,
+		Journal: n.journal, Due: trades.NewReader(n.runner, n.journal, n.journal.Directory()), Cuts: daily.NewReader(n.runner, n.journal), Log: n.log, Metrics: n.registry,
 	})
 	serves := api.Config{
 		Journal: n.journal, Runner: n.runner, Verify: n.verifier(all), Roll: n.roller.Roll, Version: n.cfg.Version, Limits: n.cfg.Limits,

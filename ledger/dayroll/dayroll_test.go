@@ -56,7 +56,7 @@ func start(t *testing.T, dsn string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.roller = dayroll.New(dayroll.Config{Journal: p.Journal, Due: trades.NewReader(p.runner), Cuts: daily.NewReader(p.runner, p.Journal)})
+	p.roller = dayroll.New(dayroll.Config{Journal: p.Journal, Due: trades.NewReader(p.runner, p.Journal, p.Directory()), Cuts: daily.NewReader(p.runner, p.Journal)})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- p.Run(ctx) }()

@@ -18,24 +18,21 @@ const maxDueDates = 64
 // DueToOpen gives up to limit (1 to [MaxLimit]) trades behind after, by id, that are new and whose trade date is the day or before it. It waits until
 // the entry atLeast is in.
 func (r *Reader) DueToOpen(ctx context.Context, day ledger.Date, after ledger.ID, limit int, atLeast uint64) ([]ledger.ID, error) {
-	return r.due(ctx, `trade_date`, ledger.TradeNew, day, after, limit, atLeast)
+	return r.due(ctx, `trade_date`, isNew, day, after, limit, atLeast)
 }
 
 // DueToSettle does so for trades that are open and whose settlement date is the day or before it.
 func (r *Reader) DueToSettle(ctx context.Context, day ledger.Date, after ledger.ID, limit int, atLeast uint64) ([]ledger.ID, error) {
-	return r.due(ctx, `settle_date`, ledger.TradeOpen, day, after, limit, atLeast)
+	return r.due(ctx, `settle_date`, isOpen, day, after, limit, atLeast)
 }
 
 func (r *Reader) due(
-	ctx context.Context, date string, state ledger.TradeState, day ledger.Date, after ledger.ID, limit int, atLeast uint64,
+	ctx context.Context, date, state string, day ledger.Date, after ledger.ID, limit int, atLeast uint64,
 ) (due []ledger.ID, err error) {
 	if limit < 1 || limit > MaxLimit {
 		return nil, ErrLimit
 	}
-	err = r.runner.View(ctx, Name, atLeast, func(tx pgx.Tx, g projections.Generation) error {
-		if err := byIndex(ctx, tx); err != nil {
-			return err
-		}
+	err = r.view(ctx, atLeast, func(tx pgx.Tx, g projections.Generation) error {
 		rows, err := tx.Query(ctx, dueDatesSQL(g, date, state), int32(day), maxDueDates+1)
 		if err != nil {
 			return fmt.Errorf("find days with trades that are due: %w", err)
@@ -61,9 +58,9 @@ func (r *Reader) due(
 }
 
 // dueDatesSQL gives the first $2 different days up to $1 with trades in that state: one look into the index for each.
-func dueDatesSQL(g projections.Generation, date string, state ledger.TradeState) string {
+func dueDatesSQL(g projections.Generation, date, state string) string {
 	next := func(after string) string { // not min(): where the planner takes the index to be small, it reads all of it
-		return `(SELECT ` + date + ` FROM ` + g.Table(lifeName) + ` WHERE state = '` + string(state) + `' AND ` + date + ` > ` + after +
+		return `(SELECT ` + date + ` FROM ` + g.Table(lifeName) + ` WHERE ` + state + ` AND ` + date + ` > ` + after +
 			` AND ` + date + ` <= $1 ORDER BY ` + date + `, trade LIMIT 1)`
 	}
 	return `WITH RECURSIVE days (day) AS (` + next(`0`) + `
@@ -73,9 +70,9 @@ func dueDatesSQL(g projections.Generation, date string, state ledger.TradeState)
 
 // dueSQL gives the first $3 trades behind $2 in that state with a day up to $1, by id. The index has each day's trades by id: a few days are merged, and no
 // more is read than is given. Where there are very many days, nearly all trades are due, and going through them by id is best.
-func dueSQL(g projections.Generation, date string, state ledger.TradeState, dates []int32) string {
+func dueSQL(g projections.Generation, date, state string, dates []int32) string {
 	of := func(days string) string {
-		return `SELECT trade FROM ` + g.Table(lifeName) + ` WHERE state = '` + string(state) + `' AND ` + date + days +
+		return `SELECT trade FROM ` + g.Table(lifeName) + ` WHERE ` + state + ` AND ` + date + days +
 			` AND ` + date + ` <= $1 AND trade > $2 ORDER BY trade`
 	}
 	if len(dates) > maxDueDates {

@@ -131,10 +131,10 @@ func TestDuePlan(t *testing.T) {
 			args       []any
 			most       int
 		}{
-			{trades.DueSQL(g, "settle_date", ledger.TradeOpen, []int32{20131009}), "open", []any{20131009, 0, 100}, 100},
-			{trades.DueSQL(g, "settle_date", ledger.TradeOpen, []int32{20131009, 20131010}), "open", []any{20131010, 5000, 100}, 102},
-			{trades.DueSQL(g, "trade_date", ledger.TradeNew, []int32{20131009}), "new", []any{20131009, 0, 100}, 100},
-			{trades.DueDatesSQL(g, "settle_date", ledger.TradeOpen), "open", []any{20131231, 100}, 5},
+			{trades.DueSQL(g, "settle_date", trades.IsOpen, []int32{20131009}), "open", []any{20131009, 0, 100}, 100},
+			{trades.DueSQL(g, "settle_date", trades.IsOpen, []int32{20131009, 20131010}), "open", []any{20131010, 5000, 100}, 102},
+			{trades.DueSQL(g, "trade_date", trades.IsNew, []int32{20131009}), "new", []any{20131009, 0, 100}, 100},
+			{trades.DueDatesSQL(g, "settle_date", trades.IsOpen), "open", []any{20131231, 100}, 5},
 		} {
 			rows, err := tx.Query(t.Context(), `EXPLAIN (ANALYZE, TIMING OFF, BUFFERS OFF) `+c.sql, c.args...)
 			if err != nil {

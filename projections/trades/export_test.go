@@ -6,3 +6,10 @@ var (
 	DueSQL      = dueSQL
 	DueDatesSQL = dueDatesSQL
 )
+
+// What tests are fitted to.
+const (
+	IsNew        = isNew
+	IsOpen       = isOpen
+	BlockEntries = blockEntries
+)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -17,8 +16,14 @@ import (
 // MaxLimit is the most rows of one page, and the most trades that a roll is given at a time.
 const MaxLimit = 10_000
 
-// maxScan bounds how many trades one page looks at where a filter leaves some out.
-const maxScan = 50_000
+// Bounds of a page.
+const (
+	maxScan    = 50_000 // trades looked at where a filter leaves some out
+	maxRows    = 4096   // rows of lists
+	fewRows    = 4      // that are read first
+	rowsAtOnce = 64     // at most
+	loadAtOnce = 1024   // entries
+)
 
 // Errors of a query.
 var (
@@ -27,11 +32,35 @@ var (
 	ErrDates = errors.New("from: after to")
 )
 
-// Reader reads trades, in any process.
-type Reader struct{ runner *projections.Runner }
+// Entries is where the bookings come from: the journal; *journal.Journal is one.
+type Entries interface {
+	// EntriesBySeq gives the entries of those sequence numbers, in their order, nil for one that is not there.
+	EntriesBySeq(ctx context.Context, seqs []uint64) ([]*ledger.Entry, error)
+	// Wait returns once this process knows of an entry beyond after, and its books of all that is defined up to there.
+	Wait(ctx context.Context, after uint64) error
+}
 
-// NewReader makes a reader; the runner must have [Projection] among its projections.
-func NewReader(runner *projections.Runner) *Reader { return &Reader{runner} }
+// Reader reads trades, in any process.
+type Reader struct {
+	runner  *projections.Runner
+	entries Entries
+	books   Books
+}
+
+// NewReader makes a reader; the runner must have [Projection] among its projections, and entries and books be of its journal.
+func NewReader(runner *projections.Runner, entries Entries, books Books) *Reader {
+	return &Reader{runner, entries, books}
+}
+
+// view reads the tables, by their indexes.
+func (r *Reader) view(ctx context.Context, atLeast uint64, read func(tx pgx.Tx, g projections.Generation) error) error {
+	return r.runner.View(ctx, Name, atLeast, func(tx pgx.Tx, g projections.Generation) error {
+		if err := byIndex(ctx, tx); err != nil {
+			return err
+		}
+		return read(tx, g)
+	})
+}
 
 // Query asks for a page of trades, by id: the order in which they were booked.
 type Query struct {
@@ -94,24 +123,26 @@ type Page struct {
 }
 
 // Trades gives one page. Pages of one list are each read at their own place in the journal; a query that fixes AsOf and KnownAt gives the same
-// for ever.
+// for ever. [projections.ErrNotBuilt] while the tables are those of another version.
 func (r *Reader) Trades(ctx context.Context, q Query) (page Page, err error) {
 	if err := q.check(); err != nil {
 		return page, err
 	}
-	err = r.runner.View(ctx, Name, max(q.AtLeast, q.KnownAt), func(tx pgx.Tx, g projections.Generation) error {
+	var found []hit
+	err = r.view(ctx, max(q.AtLeast, q.KnownAt), func(tx pgx.Tx, g projections.Generation) (err error) {
 		page = Page{Next: q.After, At: ledger.Token{Shard: g.Shard, Seq: g.Checkpoint.Seq}, More: true}
-		v := view{tx: tx, g: g, q: q, known: math.MaxInt64, asOf: math.MaxInt32}
-		if q.KnownAt != 0 {
-			v.known = int64(ledger.MakeID(g.Shard, min(q.KnownAt, ledger.MaxSeq)))
+		s := newScan(tx, g, q)
+		if found, err = s.page(ctx, &page); err != nil {
+			return fmt.Errorf("read trades: %w", err)
 		}
-		if q.AsOf != 0 {
-			v.asOf = int32(q.AsOf)
-		}
-		return v.page(ctx, &page)
+		return nil
 	})
 	if err != nil {
 		return Page{}, err
+	}
+	// What is booked never changes, so it needs no snapshot, and no connection is held for it.
+	if page.Rows, err = r.load(ctx, found); err != nil {
+		return Page{}, fmt.Errorf("read trades: %w", err)
 	}
 	return page, nil
 }
@@ -128,48 +159,6 @@ func (q Query) check() error {
 	return nil
 }
 
-// view is one page's snapshot.
-type view struct {
-	tx    pgx.Tx
-	g     projections.Generation
-	q     Query
-	known int64 // the last entry known
-	asOf  int32
-}
-
-// page looks at trades in batches, each larger than the one before, until the page is full.
-func (v *view) page(ctx context.Context, page *Page) error {
-	if err := byIndex(ctx, v.tx); err != nil {
-		return err
-	}
-	var fits []int64
-	batch := max(v.q.Limit, 100) + 1
-	for scanned := 0; page.More && len(fits) < v.q.Limit && scanned < maxScan; batch *= 4 {
-		n := min(batch, maxScan-scanned)
-		rows, err := v.scan(ctx, page.Next, n)
-		if err != nil {
-			return fmt.Errorf("read trades: %w", err)
-		}
-		page.More = len(rows) == n
-		for _, c := range rows {
-			if len(fits) == v.q.Limit {
-				page.More = true // this one is for the next page
-				break
-			}
-			page.Next = ledger.ID(c.trade)
-			if c.fits {
-				fits = append(fits, c.trade)
-			}
-		}
-		scanned += len(rows)
-	}
-	var err error
-	if page.Rows, err = v.load(ctx, fits); err != nil {
-		return fmt.Errorf("read trades: %w", err)
-	}
-	return nil
-}
-
 // byIndex keeps the planner to the indexes, whatever it knows of tables that are young or have just changed.
 func byIndex(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `SELECT set_config(name, 'off', true)
@@ -180,108 +169,47 @@ func byIndex(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// state gives a trade's state as of $2 (effective date), known at $1 (entry).
-const state = `CASE WHEN l.canceled <= $1 THEN 'canceled'
-	WHEN l.settled <= $1 AND l.settled_on <= $2 THEN 'settled'
-	WHEN l.opened <= $1 AND b.effective_date <= $2 THEN 'open'
-	ELSE 'new' END`
-
-// candidate is a trade that was looked at.
-type candidate struct {
-	trade int64
-	fits  bool
+// hit is a trade of a page, as it stands at the page's moment.
+type hit struct {
+	lived
+	replacedBy ledger.ID
 }
 
-// scan looks at the next n trades of the account or instrument, or of all. An account's trades of a single day have an index of their own;
-// all other filters are looked at trade by trade.
-func (v *view) scan(ctx context.Context, after ledger.ID, n int) ([]candidate, error) {
-	const columns = `trade, instrument, trade_date, effective_date`
-	q, args := v.q, []any{v.known, v.asOf}
-	arg := func(value any) string {
-		args = append(args, value)
-		return fmt.Sprintf("$%d", len(args))
-	}
-	table := v.g.Table(Name)
-	part := ` AND trade > ` + arg(int64(after)) + ` AND trade <= $1 ORDER BY trade LIMIT ` + arg(n)
-	from, fits := `SELECT `+columns+` FROM `+table+` WHERE true`+part, `true`
-	switch {
-	case q.Account != 0:
-		if q.From != 0 && q.From == q.To {
-			part = ` AND trade_date = ` + arg(int32(q.From)) + part
+// load makes the rows of a page, with the bookings from the journal.
+func (r *Reader) load(ctx context.Context, found []hit) ([]Row, error) {
+	rows := make([]Row, 0, len(found))
+	for part := range slices.Chunk(found, loadAtOnce) {
+		seqs := make([]uint64, len(part))
+		for i, h := range part {
+			seqs[i] = h.trade.Seq()
 		}
-		account := arg(q.Account)
-		from = `(SELECT ` + columns + ` FROM ` + table + ` WHERE account = ` + account + part + `)
-			UNION ALL (SELECT ` + columns + ` FROM ` + table + ` WHERE target = ` + account + part + `) ORDER BY trade LIMIT $4`
-		if q.Instrument != 0 {
-			fits += ` AND b.instrument = ` + arg(q.Instrument)
-		}
-	case q.Instrument != 0:
-		from = `SELECT ` + columns + ` FROM ` + table + ` WHERE instrument = ` + arg(q.Instrument) + part
-	}
-	if q.From != 0 {
-		fits += ` AND b.trade_date >= ` + arg(int32(q.From))
-	}
-	if q.To != 0 {
-		fits += ` AND b.trade_date <= ` + arg(int32(q.To))
-	}
-	join := ``
-	if len(q.States) > 0 {
-		fits += ` AND ` + state + ` = ANY(` + arg(q.States) + `::text[])`
-		join = ` LEFT JOIN ` + v.g.Table(lifeName) + ` AS l ON l.trade = b.trade`
-	} else {
-		fits += ` AND $2::int IS NOT NULL` // every statement has the same parameters
-	}
-	rows, err := v.tx.Query(ctx, `SELECT b.trade, `+fits+` FROM (`+from+`) AS b`+join+` ORDER BY b.trade`, args...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (c candidate, err error) {
-		return c, r.Scan(&c.trade, &c.fits)
-	})
-}
-
-// load gives the rows of those trades.
-func (v *view) load(ctx context.Context, trades []int64) ([]Row, error) {
-	if len(trades) == 0 {
-		return nil, nil
-	}
-	rows, err := v.tx.Query(ctx, `SELECT `+bookedColumns+`, `+lifeColumns+`, `+replacedBy(v.g)+`, `+state+` FROM `+v.g.Table(Name)+` AS b
-		JOIN `+v.g.Table(lifeName)+` AS l ON l.trade = b.trade WHERE b.trade = ANY($3) ORDER BY b.trade`, v.known, v.asOf, trades)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (Row, error) {
-		var s scanned
-		var state string
-		if err := r.Scan(append(append(s.booked(), s.life()...), &s.replacedBy, &state)...); err != nil {
-			return Row{}, err
-		}
-		b, err := s.asBooked()
+		entries, err := r.entries.EntriesBySeq(ctx, seqs)
 		if err != nil {
-			return Row{}, err
+			return nil, err
 		}
-		return v.row(b, s.lived(), ledger.TradeState(state), ledger.ID(s.replacedBy)), nil
-	})
+		for i, h := range part {
+			if i >= len(entries) || entries[i] == nil || entries[i].ID != h.trade {
+				return nil, fmt.Errorf("the journal does not give entry %d", seqs[i])
+			}
+			b, err := r.booked(ctx, entries[i])
+			if err != nil {
+				return nil, fmt.Errorf("entry %d: %w", seqs[i], err)
+			}
+			rows = append(rows, row(&b, h.lived, h.replacedBy))
+		}
+	}
+	return rows, nil
 }
 
-// row leaves out what is not known yet, or not effective.
-func (v *view) row(b booked, l life, state ledger.TradeState, replacedBy ledger.ID) Row {
-	known := func(id ledger.ID, on ledger.Date) ledger.ID {
-		if int64(id) > v.known || int32(on) > v.asOf {
-			return 0
+// booked reads a booking. Where another process leads, its tables may be ahead of what this one knows of the journal.
+func (r *Reader) booked(ctx context.Context, e *ledger.Entry) (booked, error) {
+	if !e.Kind.IsTrade() || e.Trade == nil {
+		return booked{}, fmt.Errorf("it is a %s and books no trade", e.Kind)
+	}
+	if _, known := r.books.Instrument(e.Trade.Instrument); !known {
+		if err := r.entries.Wait(ctx, e.ID.Seq()-1); err != nil {
+			return booked{}, fmt.Errorf("wait until it is known here: %w", err)
 		}
-		return id
 	}
-	row := Row{
-		Trade: b.Trade, State: state, Account: b.Account, Target: b.Target, Instrument: b.Instrument,
-		Kind: b.Kind, Direction: b.Direction, Currency: b.Currency, ClientTradeID: b.ClientTradeID,
-		Quantity: b.Quantity, Price: b.Price, Gross: b.Gross, Net: b.Net, Commission: b.Commission, SECFee: b.SECFee, TAFFee: b.TAFFee, Accrued: b.Accrued,
-		TradeDate: b.TradeDate, SettleDate: b.SettleDate, EffectiveDate: b.EffectiveDate, BookedAt: b.BookedAt, Corrects: b.Corrects,
-		Opened: known(l.opened, b.EffectiveDate), Settled: known(l.settled, l.settledOn), Canceled: known(l.canceled, 0),
-	}
-	if row.Canceled != 0 {
-		row.ReplacedBy = known(replacedBy, 0)
-	}
-	row.Street = row.Canceled == 0 && known(l.street, l.streetOn) != 0
-	return row
+	return bookedBy(e, r.books)
 }

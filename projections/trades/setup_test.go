@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ type folded struct {
 	*trades.Reader
 	runner *projections.Runner
 	pool   *pgxpool.Pool
+	stop   func() // the fold, for good
 }
 
 func fold(t testing.TB, l *lifetest.Ledger, chunk int) *folded {
@@ -42,13 +44,14 @@ func fold(t testing.TB, l *lifetest.Ledger, chunk int) *folded {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
-	t.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	})
-	f := &folded{trades.NewReader(r), r, pool}
+	t.Cleanup(stop)
+	f := &folded{trades.NewReader(r, l.Journal, l.Directory), r, pool, stop}
 	f.wait(t, l.Head())
 	return f
 }
@@ -75,10 +78,10 @@ func (f *folded) table(t testing.TB, name string) (table string) {
 	return table
 }
 
-// dump gives a table's rows as text, by trade.
+// dump gives a table's rows as text, in their order.
 func (f *folded) dump(t testing.TB, name string) []string {
 	t.Helper()
-	rows, err := f.pool.Query(t.Context(), `SELECT t::text FROM `+f.table(t, name)+` AS t ORDER BY trade`)
+	rows, err := f.pool.Query(t.Context(), `SELECT t::text FROM `+f.table(t, name)+` AS t ORDER BY t`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,37 +84,6 @@ func TestTradesEqualModel(t *testing.T) {
 	}
 }
 
-// TestVersionOne: a generation of version 1 is read while that of this version is being built: what replaced a trade is in its row.
-func TestVersionOne(t *testing.T) {
-	t.Parallel()
-	l := random(t, 12, 400)
-	f := fold(t, l, 1000)
-	q := trades.Query{Limit: 1000}
-	want := f.all(t, q)
-	base, life := f.table(t, "trades"), f.table(t, "trades_life")
-	for _, sql := range []string{
-		`ALTER TABLE ` + life + ` ADD replaced_by bigint`,
-		`UPDATE ` + life + ` AS l SET replaced_by = (SELECT max(trade) FROM ` + base + ` AS b WHERE b.corrects = l.trade)`,
-		`UPDATE ` + base + ` SET corrects = NULL`,
-		`UPDATE bk_read.projection SET version = 1`,
-	} {
-		if _, err := f.pool.Exec(t.Context(), sql); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
-	}
-	replaced := 0
-	for i := range want {
-		want[i].Corrects = 0
-		if want[i].ReplacedBy != 0 {
-			replaced++
-		}
-	}
-	same(t, q, f.all(t, q), want)
-	if replaced < 10 {
-		t.Errorf("%d were replaced", replaced)
-	}
-}
-
 // TestBitemporal: as of any day, known at any place, also in the midst of a group of entries; what is known at the checkpoint is what there is.
 func TestBitemporal(t *testing.T) {
 	t.Parallel()
@@ -157,7 +126,7 @@ func TestChunks(t *testing.T) {
 	whole := fold(t, l, 32768)
 	for _, chunk := range []int{1, 3, 100} {
 		f := fold(t, l, chunk)
-		for _, table := range []string{"trades", "trades_life"} {
+		for _, table := range []string{"trades_life", "trades_list", "trades_corrects"} {
 			equalText(t, fmt.Sprintf("%s in chunks of %d", table, chunk), f.dump(t, table), whole.dump(t, table))
 		}
 	}
