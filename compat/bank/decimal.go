@@ -97,6 +97,25 @@ func (d Decimal) InRange() error {
 	return nil
 }
 
+// span is how many digits a decimal has before and behind its point, at most: what is in range by its span needs not be worked out.
+type span struct{ whole, fraction int }
+
+func (d Decimal) span() span {
+	if d.IsZero() {
+		return span{}
+	}
+	exponent := int(d.Exponent())
+	return span{max(d.NumDigits()+exponent, 0), max(-exponent, 0)}
+}
+
+func (s span) times(other span) span { return span{s.whole + other.whole, s.fraction + other.fraction} }
+
+func (s span) plus(other span) span {
+	return span{max(s.whole, other.whole) + 1, max(s.fraction, other.fraction)}
+}
+
+func (s span) inRange() bool { return s.whole <= MaxIntegerDigits && s.fraction <= MaxFractionDigits }
+
 // String gives the contract's text: no exponent, no trailing zeros after the point, zero as "0".
 func (d Decimal) String() string {
 	var buffer [48]byte

@@ -10,10 +10,10 @@
 // escapes they are fond of. (So a timestamp too early to be read as milliseconds is spelled in seconds there; what a client is shown, StoredTrade, has
 // milliseconds.) A row of an upload takes the same way: TradeRows makes of it the JSON that its columns are the paths of.
 //
-// Bodies are walked by a scanner of our own, once to check, and over each object once more to cut it into its fields, which stay pieces of one
-// string. A field is then looked up by its exact name when its turn comes. encoding/json was tried in thought and set aside: it matches names
+// Bodies are walked by a scanner of our own, once to check, and over each object once more to cut it into its fields (a call's trades are checked and cut at
+// once), which stay pieces of one string. A field is then looked up by its exact name when its turn comes. encoding/json was tried in thought and set aside: it matches names
 // whatever their case, takes the last of two fields with one name, replaces bad UTF-8 without a word, and gives faults in the body's order, not in that of the
-// contract's table. Its verdict on what JSON is serves as the oracle of our fuzz tests. With nearly all fields a trade costs three to four times what
+// contract's table. Its verdict on what JSON is serves as the oracle of our fuzz tests. With nearly all fields a trade costs twice what
 // json.Valid alone takes for it (BenchmarkReadTrades).
 //
 // # Invariants

@@ -41,7 +41,11 @@ type object struct {
 	*reader
 	path, name string // where it is: name, or path and name
 	members    []member
+	places     [marks]uint8 // by the mark of a name: 0 if there is none such, the member's place from 1 on, or many
 }
+
+// many stands for members whose names have one mark, and for places that a byte does not hold.
+const many = 255
 
 // open gives the object that raw is; none, if raw is "".
 func (r *reader) open(path, name, raw string) object {
@@ -55,8 +59,42 @@ func (r *reader) open(path, name, raw string) object {
 	}
 	from := len(r.members)
 	r.members = members(r.members, raw)
-	o.members = r.members[from:]
+	o.have(r.members[from:])
 	return o
+}
+
+// have gives the object its members.
+func (o *object) have(members []member) {
+	o.members = members
+	for i := range members {
+		if place := &o.places[markOf(members[i].name)]; *place == 0 && i+1 < many {
+			*place = uint8(i + 1)
+		} else {
+			*place = many
+		}
+	}
+}
+
+// find gives the value of the member of a name, "" if there is none.
+func (o *object) find(name string) (value string, twice bool) {
+	switch place := o.places[markOf(name)]; place {
+	case 0:
+	case many:
+		found := false
+		for i := range o.members {
+			if o.members[i].name == name {
+				if found {
+					return "", true
+				}
+				value, found = o.members[i].value, true
+			}
+		}
+	default:
+		if m := &o.members[place-1]; m.name == name {
+			return m.value, false
+		}
+	}
+	return value, false
 }
 
 // joined gives the path of a field; it is only asked for when there is a fault in it.
@@ -67,26 +105,21 @@ func joined(path, name string) string {
 	return path + "." + name
 }
 
-func (o object) fail(name, format string, args ...any) {
+func (o *object) fail(name, format string, args ...any) {
 	if o.fault == "" {
 		o.reader.fail(joined(joined(o.path, o.name), name), format, args...)
 	}
 }
 
 // raw gives the field's value, "" where it is left out or null.
-func (o object) raw(name string, needed bool) string {
-	found := -1
-	for i := range o.members {
-		if o.members[i].name == name {
-			if found >= 0 {
-				o.fail(name, "given twice")
-				return ""
-			}
-			found = i
-		}
+func (o *object) raw(name string, needed bool) string {
+	value, twice := o.find(name)
+	if twice {
+		o.fail(name, "given twice")
+		return ""
 	}
-	if found >= 0 && o.members[found].value != "" {
-		return o.members[found].value
+	if value != "" {
+		return value
 	}
 	if needed {
 		o.fail(name, "missing")
@@ -95,12 +128,12 @@ func (o object) raw(name string, needed bool) string {
 }
 
 // object gives the object in a field.
-func (o object) object(name string, needed bool) object {
+func (o *object) object(name string, needed bool) object {
 	return o.open(o.name, name, o.raw(name, needed)) // nothing asked for lies deeper
 }
 
 // text reads a string of least to most characters; "" where it is left out.
-func (o object) text(name string, needed bool, least, most int) string {
+func (o *object) text(name string, needed bool, least, most int) string {
 	raw := o.raw(name, needed)
 	if raw == "" {
 		return ""
@@ -124,7 +157,7 @@ func (o object) text(name string, needed bool, least, most int) string {
 }
 
 // oneOf reads one of some words.
-func (o object) oneOf(name string, needed bool, words ...string) string {
+func (o *object) oneOf(name string, needed bool, words ...string) string {
 	raw := o.raw(name, needed)
 	if raw == "" {
 		return ""
@@ -142,7 +175,7 @@ func (o object) oneOf(name string, needed bool, words ...string) string {
 }
 
 // madeOf reads a string of least to most characters out of some.
-func (o object) madeOf(name string, needed bool, least, most int, what string, allowed func(byte) bool) string {
+func (o *object) madeOf(name string, needed bool, least, most int, what string, allowed func(byte) bool) string {
 	text := o.text(name, needed, 0, MaxTextLength)
 	if text == "" && (!needed && o.raw(name, false) == "" || o.fault != "") {
 		return ""
@@ -164,12 +197,12 @@ func inSymbol(c byte) bool {
 	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("./ _-", c) >= 0
 }
 
-func (o object) currency(name string, needed bool) string {
+func (o *object) currency(name string, needed bool) string {
 	return o.madeOf(name, needed, 3, 3, "a currency of 3 capitals", capital)
 }
 
 // decimal reads a decimal string; 0, and not given, where it is left out.
-func (o object) decimal(name string, needed bool) (d Decimal, given bool) {
+func (o *object) decimal(name string, needed bool) (d Decimal, given bool) {
 	raw := o.raw(name, needed)
 	if raw == "" {
 		return Decimal{}, false
@@ -187,7 +220,7 @@ func (o object) decimal(name string, needed bool) (d Decimal, given bool) {
 }
 
 // id reads a number or a string of digits, from 1 to most; 0 where it is left out.
-func (o object) id(name string, needed bool, most ID) ID {
+func (o *object) id(name string, needed bool, most ID) ID {
 	raw := o.raw(name, needed)
 	if raw == "" {
 		return 0
@@ -209,7 +242,7 @@ func (o object) id(name string, needed bool, most ID) ID {
 }
 
 // integer reads a number without point or exponent.
-func (o object) integer(name string, needed bool, least, most int64) (number int64, given bool) {
+func (o *object) integer(name string, needed bool, least, most int64) (number int64, given bool) {
 	raw := o.raw(name, needed)
 	if raw == "" {
 		return 0, false
@@ -227,7 +260,7 @@ func (o object) integer(name string, needed bool, least, most int64) (number int
 }
 
 // flag reads true or false; false where it is left out.
-func (o object) flag(name string) bool {
+func (o *object) flag(name string) bool {
 	raw := o.raw(name, false)
 	if raw != "" && raw != "true" && raw != "false" {
 		o.fail(name, "must be true or false")
@@ -236,7 +269,7 @@ func (o object) flag(name string) bool {
 }
 
 // date reads a real day; 0 where it is left out.
-func (o object) date(name string, needed bool, least, most Date) Date {
+func (o *object) date(name string, needed bool, least, most Date) Date {
 	number, given := o.integer(name, needed, 0, int64(WhenIssued))
 	if !given {
 		return 0
@@ -254,7 +287,7 @@ func (o object) date(name string, needed bool, least, most Date) Date {
 }
 
 // timestamp reads milliseconds, or seconds; see appendTimestamp.
-func (o object) timestamp(name string, needed bool) int64 {
+func (o *object) timestamp(name string, needed bool) int64 {
 	number, _ := o.integer(name, needed, 0, maxTimestamp)
 	return milliseconds(number)
 }
@@ -268,7 +301,7 @@ func milliseconds(asGiven int64) int64 {
 }
 
 // kept reads a field that is kept as it is given.
-func (o object) kept(name string, budget *int) json.RawMessage {
+func (o *object) kept(name string, budget *int) json.RawMessage {
 	raw := o.raw(name, false)
 	if raw == "" {
 		return nil

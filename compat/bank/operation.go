@@ -12,7 +12,7 @@ const (
 )
 
 // readBody reads a body that is one object: malformed_request for the first fault.
-func readBody(body []byte, read func(object)) error {
+func readBody(body []byte, read func(*object)) error {
 	text := string(body)
 	if err := checkJSON(text); err != nil {
 		return err
@@ -22,7 +22,8 @@ func readBody(body []byte, read func(object)) error {
 		return Errorf(MalformedRequest, "the body is not an object")
 	}
 	var r reader
-	read(r.open("", "", text))
+	o := r.open("", "", text)
+	read(&o)
 	if r.fault != "" {
 		return &Error{Type: MalformedRequest, Message: r.fault}
 	}
@@ -31,7 +32,7 @@ func readBody(body []byte, read func(object)) error {
 
 // ReadEntity reads the body of POST /entities.
 func ReadEntity(body []byte) (e Entity, err error) {
-	err = readBody(body, func(o object) {
+	err = readBody(body, func(o *object) {
 		e.EntityID = o.id("entity_id", true, MaxAccountID)
 		e.ClientCode = o.text("client_code", true, 1, MaxTextLength)
 		e.LegalName = o.text("legal_name", true, 1, MaxTextLength)
@@ -41,7 +42,7 @@ func ReadEntity(body []byte) (e Entity, err error) {
 
 // ReadAccount reads the body of POST /accounts.
 func ReadAccount(body []byte) (a NewAccount, err error) {
-	err = readBody(body, func(o object) {
+	err = readBody(body, func(o *object) {
 		a.AccountID = o.id("account_id", true, MaxAccountID)
 		a.EntityID = o.id("entity_id", true, MaxAccountID)
 		a.Name = o.text("name", true, 1, MaxTextLength)
@@ -51,11 +52,11 @@ func ReadAccount(body []byte) (a NewAccount, err error) {
 
 // ReadCash reads the body of POST /cash.
 func ReadCash(body []byte) (c Cash, err error) {
-	err = readBody(body, func(o object) { c = o.cash() })
+	err = readBody(body, func(o *object) { c = o.cash() })
 	return c, err
 }
 
-func (o object) cash() Cash {
+func (o *object) cash() Cash {
 	var c Cash
 	c.ClientID = o.text("client_id", true, 1, MaxTextLength)
 	c.AccountID = o.id("account_id", true, MaxAccountID)
@@ -78,17 +79,18 @@ func (o object) cash() Cash {
 
 // ReadBusinessDate reads the body of POST /business-date.
 func ReadBusinessDate(body []byte) (d Date, err error) {
-	err = readBody(body, func(o object) { d = o.date("date", true, minBusinessDate, maxBusinessDate) })
+	err = readBody(body, func(o *object) { d = o.date("date", true, minBusinessDate, maxBusinessDate) })
 	return d, err
 }
 
 // ReadReplay reads the body of POST /replay. A fault of the request in it is malformed_request too, its field behind `request.`.
 func ReadReplay(body []byte) (replay Replay, err error) {
-	err = readBody(body, func(o object) {
+	err = readBody(body, func(o *object) {
 		replay.CashID = o.id("cash_id", false, math.MaxInt64)
 		if replay.CashID != 0 {
 			replay.BookedAt = o.timestamp("booked_at", false)
-			cash := o.object("cash", true).cash()
+			asked := o.object("cash", true)
+			cash := asked.cash()
 			replay.Cash = &cash
 			return
 		}
@@ -103,7 +105,8 @@ func ReadReplay(body []byte) (replay Replay, err error) {
 		}
 		replay.BookedAt = o.timestamp("booked_at", true)
 		replay.Request = new(Trade)
-		o.trade("request", request, replay.Request)
+		asked := o.open("", "request", request)
+		asked.trade(replay.Request)
 	})
 	if err != nil {
 		return Replay{}, err

@@ -28,8 +28,14 @@ func ReadTrades(body []byte) ([]Trade, error) {
 			return nil, s.notJSON()
 		}
 		s.space()
-		from := s.at
-		if !s.value(1) {
+		r.members = r.members[:0]
+		isObject, ok := s.at < len(text) && text[s.at] == '{', false
+		if isObject {
+			r.members, ok = s.object(r.members, 1)
+		} else {
+			ok = s.value(1)
+		}
+		if !ok {
 			return nil, s.notJSON()
 		}
 		if count++; count <= MaxTrades {
@@ -38,8 +44,13 @@ func ReadTrades(body []byte) ([]Trade, error) {
 		if fault != nil {
 			continue
 		}
-		r.members = r.members[:0]
-		r.element(text[from:s.at], &trades[len(trades)-1]) // what is beyond the limit is read for its faults, which come first
+		if isObject {
+			o := object{reader: &r}
+			o.have(r.members)
+			o.trade(&trades[len(trades)-1]) // what is beyond the limit is read for its faults, which come first
+		} else {
+			r.fail("", "must be an object") // null is no trade, too
+		}
 		if r.fault != "" {
 			fault = Errorf(MalformedTrade, "trades[%d]%s", count-1, dotted(r.fault))
 		}
@@ -64,20 +75,12 @@ func ReadTrade(text []byte) (Trade, error) {
 	s := scanner{text: body}
 	var r reader
 	var trade Trade
-	r.element(s.skip(), &trade)
+	o := r.open("", "", s.skip())
+	o.trade(&trade)
 	if r.fault != "" {
 		return Trade{}, &Error{Type: MalformedTrade, Message: strings.TrimPrefix(r.fault, ": ")}
 	}
 	return trade, nil
-}
-
-// element reads an element of the array, where even null is no trade.
-func (r *reader) element(raw string, t *Trade) {
-	if raw[0] != '{' {
-		r.fail("", "must be an object")
-		return
-	}
-	r.trade("", raw, t)
 }
 
 // dotted puts a point before a fault's field.
@@ -109,8 +112,7 @@ func needsOf(tradeType string) needs {
 func TwoAccounts(tradeType string) bool { return needsOf(tradeType).target }
 
 // trade reads a trade's fields in the order of the contract's table, and fills in what is left out.
-func (r *reader) trade(name, raw string, t *Trade) {
-	o := r.open("", name, raw)
+func (o *object) trade(t *Trade) {
 	t.Type = o.oneOf("type", true, ExchangeTrade, BilateralTrade, AllocationTrade, TransferTrade, AwayTrade)
 	needed := needsOf(t.Type)
 	t.Timestamp = o.timestamp("timestamp", true)
@@ -125,8 +127,8 @@ func (r *reader) trade(name, raw string, t *Trade) {
 	if t.Price.Sign() < 0 {
 		o.fail("price", "must not be less than 0")
 	}
-	gross := Decimal{t.Quantity.Mul(t.Price.Decimal)}
-	if gross.InRange() != nil {
+	gross := t.Quantity.span().times(t.Price.span())
+	if !gross.inRange() && t.gross().InRange() != nil {
 		o.fail("price", "quantity x price has %v", ErrDecimalRange)
 	}
 	t.Instrument = o.instrument()
@@ -153,10 +155,12 @@ func (r *reader) trade(name, raw string, t *Trade) {
 	t.OrderID = o.text("order_id", false, 0, MaxTextLength)
 	t.UserData = o.kept("user_data", &budget)
 	t.CancelTradeID = o.cancelTradeID()
-	o.checkNet(gross, t)
+	if !gross.plus(t.Fees.Commission.span()).inRange() || t.Interest != nil {
+		o.checkNet(t)
+	}
 }
 
-func (o object) instrument() Instrument {
+func (o *object) instrument() Instrument {
 	var in Instrument
 	i := o.object("instrument", true)
 	in.Identifier = i.madeOf("identifier", true, 1, MaxSymbol, "1 to 32 letters, digits, blanks and ./_-", inSymbol)
@@ -167,7 +171,7 @@ func (o object) instrument() Instrument {
 	return in
 }
 
-func (o object) side() Side {
+func (o *object) side() Side {
 	s := o.object("side", true)
 	side := Side{
 		Direction: s.oneOf("direction", true, Buy, Sell),
@@ -181,7 +185,7 @@ func (o object) side() Side {
 }
 
 // contraClearingNum reads the field under its name and its old one.
-func (o object) contraClearingNum(needed bool) string {
+func (o *object) contraClearingNum(needed bool) string {
 	number := o.text("contra_clearing_num", false, 1, MaxTextLength)
 	old := o.text("contra_dtc_num", false, 1, MaxTextLength)
 	switch {
@@ -198,7 +202,7 @@ func (o object) contraClearingNum(needed bool) string {
 }
 
 // target reads the other account. A type that has none is read as if it were left out, so that nothing can be moved by mistake.
-func (o object) target(needed bool, account ID) ID {
+func (o *object) target(needed bool, account ID) ID {
 	target := o.id("target_account_id", needed, MaxAccountID)
 	if !needed {
 		return 0
@@ -209,7 +213,7 @@ func (o object) target(needed bool, account ID) ID {
 	return target
 }
 
-func (o object) settlement(t *Trade) Settlement {
+func (o *object) settlement(t *Trade) Settlement {
 	s := o.object("settlement", false)
 	settlement := Settlement{Currency: s.currency("currency", false)}
 	if settlement.Currency == "" {
@@ -226,14 +230,14 @@ func (o object) settlement(t *Trade) Settlement {
 	return settlement
 }
 
-func (o object) fees() Fees {
+func (o *object) fees() Fees {
 	f := o.object("fees", false)
 	commission, _ := f.decimal("commission", false)
 	return Fees{Commission: commission, OmitSEC: f.flag("omit_sec"), OmitTAF: f.flag("omit_taf"), OmitBill: f.flag("omit_bill")}
 }
 
 // interest reads the field, and accrued under its old name. One that says nothing is none.
-func (o object) interest() *Interest {
+func (o *object) interest() *Interest {
 	const maxAccruedDays = 1_000_000
 	i, old := o.object("interest", false), o.object("fixed_income", false)
 	if i.members == nil && old.members == nil {
@@ -263,7 +267,7 @@ func (o object) interest() *Interest {
 }
 
 // cancelTradeID reads a client's id, or a trade id as a number.
-func (o object) cancelTradeID() string {
+func (o *object) cancelTradeID() string {
 	raw := o.raw("cancel_trade_id", false)
 	if raw == "" || raw[0] == '"' {
 		return o.text("cancel_trade_id", false, 1, MaxTextLength)
@@ -276,8 +280,11 @@ func (o object) cancelTradeID() string {
 	return id.String()
 }
 
+func (t *Trade) gross() Decimal { return Decimal{t.Quantity.Mul(t.Price.Decimal)} }
+
 // checkNet refuses what cannot be paid exactly: the cash of a trade is bounded as each of its parts is.
-func (o object) checkNet(gross Decimal, t *Trade) {
+func (o *object) checkNet(t *Trade) {
+	gross := t.gross()
 	if t.Interest != nil && !t.Interest.Accrued.IsZero() {
 		if gross = (Decimal{gross.Add(t.Interest.Accrued.Abs())}); gross.InRange() != nil {
 			o.fail("interest.accrued", "together with quantity x price it has %v", ErrDecimalRange)

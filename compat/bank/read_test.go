@@ -172,7 +172,7 @@ func TestFaultsOfBodies(t *testing.T) {
 		`[` + good + `,` + bad + `,{}]`:      "malformed_trade: trades[1].quantity: missing",
 		`[{"type":"away_trade","type":"x"}]`: "malformed_trade: trades[0].type: given twice",
 		`[{"type":null,"type":null}]`:        "malformed_trade: trades[0].type: given twice",
-		`[` + strings.Repeat("[", 100_000):   "malformed_request: the body is not JSON",
+		`[` + strings.Repeat("[", 100_000):   "malformed_request: the body is nested deeper than 200",
 	} {
 		trades, err := bank.ReadTrades([]byte(body))
 		if err == nil || !strings.HasPrefix(err.Error(), want) {

@@ -39,11 +39,21 @@ const (
 // FromTrade makes the command that books a trade; instrument is the identifier of what stands for its symbol. What BK has no field for comes as
 // text, to be put into the metadata under [MetadataKey] as it is, or hashed where it is too long ([Inline], [Hashed]); "" is nothing. Which trade it
 // replaces is still to be said ([Replacing]).
-func FromTrade(t *bank.Trade, instrument *bkv1.Identifier) (command *bkv1.Command, extras string, err error) {
+func FromTrade(t *bank.Trade, instrument *bkv1.Identifier) (_ *bkv1.Command, extras string, err error) {
 	var x Extras
 	two := bank.TwoAccounts(t.Type)
-	trade := &bkv1.Trade{
-		Type: tradeTypes.to(t.Type), ExecutedAt: x.time(t.Timestamp), Account: AccountRef(t.AccountID),
+	var parts struct { // of every trade, in one piece of memory
+		command bkv1.Command
+		book    bkv1.Command_Trade
+		trade   bkv1.Trade
+		account bkv1.AccountRef
+		at      timestamppb.Timestamp
+	}
+	command, trade := &parts.command, &parts.trade
+	setAccount(&parts.account, t.AccountID)
+	x.time(&parts.at, t.Timestamp)
+	*trade = bkv1.Trade{
+		Type: tradeTypes.to(t.Type), ExecutedAt: &parts.at, Account: &parts.account,
 		Direction: directions.to(t.Side.Direction), Short: t.Side.Qualifier == qualifierShort, Effect: effects.to(t.Side.Position),
 		Quantity: t.Quantity.String(), Price: t.Price.String(), Instrument: instrument, Currency: t.Settlement.Currency,
 		Capacity: capacities.to(t.Capacity), OmitSec: t.Fees.OmitSEC, OmitTaf: t.Fees.OmitTAF,
@@ -70,9 +80,8 @@ func FromTrade(t *bank.Trade, instrument *bkv1.Identifier) (command *bkv1.Comman
 			x.Interest, x.any = &interest{in.Yield, in.AccruedDays}, true
 		}
 	}
-	command = &bkv1.Command{
-		Key: TradeKey(t.AccountID, t.ClientTradeID), TradeDate: int32(t.Date), Command: &bkv1.Command_Trade{Trade: trade},
-	}
+	parts.book.Trade = trade
+	command.Key, command.TradeDate, command.Command = TradeKey(t.AccountID, t.ClientTradeID), int32(t.Date), &parts.book
 	x.rest(t, command)
 	if instrumentOf(instrument) != t.Instrument {
 		own := t.Instrument
@@ -104,13 +113,13 @@ func (x *Extras) rest(t *bank.Trade, command *bkv1.Command) {
 	x.raw(&x.UserData, t.UserData)
 }
 
-// time gives an execution time; one that BK can't hold is kept, and 1970 stands in.
-func (x *Extras) time(milliseconds int64) *timestamppb.Timestamp {
+// time puts an execution time; one that BK can't hold is kept, and 1970 stands in.
+func (x *Extras) time(to *timestamppb.Timestamp, milliseconds int64) {
 	if milliseconds < 0 || milliseconds > lastMillisecond {
 		x.Timestamp, x.any = &milliseconds, true
-		return &timestamppb.Timestamp{}
+		return
 	}
-	return &timestamppb.Timestamp{Seconds: milliseconds / 1000, Nanos: int32(milliseconds % 1000 * 1e6)}
+	to.Seconds, to.Nanos = milliseconds/1000, int32(milliseconds%1000*1e6)
 }
 
 // Replacing makes a command one that books in place of the trade that t names: the client's id in the same account, else BK's trade of that id (0: there

@@ -41,17 +41,16 @@ func FailureOf(d *bkv1.ErrorDetail) Failure {
 func (f Failure) OfTrade(element int, t *bank.Trade) *bank.Error {
 	switch f.Reason {
 	case ReasonKeyConflict:
-		return bank.Errorf(bank.ClientIDConflict, "trades[%d].client_trade_id: %q was booked to account %d with other content", element, t.ClientTradeID, t.AccountID)
+		return bank.OtherTrade(t)
 	case ReasonUnknownAccount:
-		field, account := "account_id", t.AccountID
 		if strings.HasSuffix(f.Field, "target") {
-			field, account = "target_account_id", t.TargetAccountID
+			return bank.NoAccount(t.TargetAccountID)
 		}
-		return bank.Errorf(bank.UnknownAccount, "trades[%d].%s: there is no account %d", element, field, account)
+		return bank.NoAccount(t.AccountID)
 	case ReasonTradeNotFound:
-		return bank.Errorf(bank.TradeNotFound, "trades[%d].cancel_trade_id: account %d has no trade %q", element, t.AccountID, t.CancelTradeID)
+		return bank.NoReplaced(t)
 	case ReasonTradeSettled:
-		return bank.Errorf(bank.TradeSettled, "trades[%d].cancel_trade_id: trade %q is settled", element, t.CancelTradeID)
+		return bank.SettledReplaced(t)
 	case "out_of_range", "invalid_field", "missing_field", "too_large":
 		return bank.Errorf(bank.MalformedTrade, "trades[%d].%s: %s", element, fieldOf(f.Field), f.Message)
 	}
@@ -62,11 +61,11 @@ func (f Failure) OfTrade(element int, t *bank.Trade) *bank.Error {
 func (f Failure) OfCancel(ref bank.TradeRef) *bank.Error {
 	switch f.Reason {
 	case ReasonTradeNotFound:
-		return NotFound(ref)
+		return ref.NotFound()
 	case ReasonTradeCanceled:
-		return bank.Errorf(bank.TradeAlreadyCanceled, "%s is cancelled already", name(ref))
+		return ref.Canceled()
 	case ReasonTradeSettled:
-		return bank.Errorf(bank.TradeSettled, "%s is settled", name(ref))
+		return ref.Settled()
 	}
 	return nil
 }
@@ -75,29 +74,16 @@ func (f Failure) OfCancel(ref bank.TradeRef) *bank.Error {
 func (f Failure) OfCash(c *bank.Cash) *bank.Error {
 	switch f.Reason {
 	case ReasonKeyConflict:
-		return bank.Errorf(bank.Conflict, "client_id: %q was used for another cash movement", c.ClientID)
+		return bank.OtherCash(c.ClientID)
 	case ReasonUnknownAccount:
-		field, account := "account_id", c.AccountID
 		if strings.HasSuffix(f.Field, ".to") {
-			field, account = "target_account_id", c.TargetAccountID
+			return bank.NoAccount(c.TargetAccountID)
 		}
-		return bank.Errorf(bank.UnknownAccount, "%s: there is no account %d", field, account)
+		return bank.NoAccount(c.AccountID)
 	case "out_of_range", "invalid_field", "missing_field", "too_large":
 		return bank.Errorf(bank.MalformedRequest, "%s: %s", f.Field, f.Message)
 	}
 	return nil
-}
-
-// NotFound says that there is no such trade.
-func NotFound(ref bank.TradeRef) *bank.Error {
-	return bank.Errorf(bank.TradeNotFound, "there is no %s", name(ref))
-}
-
-func name(ref bank.TradeRef) string {
-	if ref.TradeID != 0 {
-		return "trade " + ref.TradeID.String()
-	}
-	return "trade " + quoted(ref.ClientTradeID) + " of account " + ref.AccountID.String()
 }
 
 // fields are the names of BK's fields in Bank's terms, where they differ.

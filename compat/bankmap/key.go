@@ -23,11 +23,20 @@ const (
 const customerCode = "cust:"
 
 // AccountCode is the code of Bank's account in BK.
-func AccountCode(account bank.ID) string { return customerCode + account.String() }
+func AccountCode(account bank.ID) string {
+	var room [len(customerCode) + 20]byte
+	return string(strconv.AppendInt(append(room[:0], customerCode...), int64(account), 10))
+}
 
 // AccountRef names Bank's account in BK.
 func AccountRef(account bank.ID) *bkv1.AccountRef {
-	return &bkv1.AccountRef{Id: int64(account), Code: AccountCode(account)}
+	ref := &bkv1.AccountRef{}
+	setAccount(ref, account)
+	return ref
+}
+
+func setAccount(ref *bkv1.AccountRef, account bank.ID) {
+	ref.Id, ref.Code = int64(account), AccountCode(account)
 }
 
 // IsBankAccount reports whether an account of BK is one that Bank knows: the others belong to the house, or were opened by BK's own users.
@@ -37,7 +46,12 @@ func IsBankAccount(a *bkv1.Account) bool {
 
 // TradeKey is the key of a trade's booking: "ACCOUNT/CLIENTID", or "ACCOUNT/sha256:HEX" where BK's key can't hold the client's id.
 func TradeKey(account bank.ID, clientTradeID string) string {
-	return keyOf(account.String()+"/", clientTradeID)
+	var room [maxKeyBytes]byte
+	key := append(strconv.AppendInt(room[:0], int64(account), 10), '/')
+	if !fitsKey(len(key), clientTradeID) {
+		clientTradeID = Hashed(clientTradeID)
+	}
+	return string(append(key, clientTradeID...))
 }
 
 // CancelKey is the key of the cancel of the trade that BK knows under an id. It has no digits before the slash, as trades' keys have.
@@ -56,10 +70,15 @@ func CashKey(clientID string) string { return keyOf("cash/", clientID) }
 
 // keyOf puts an id behind a prefix. An id that looks like a hash is hashed too, so that no two ids share a key.
 func keyOf(prefix, id string) string {
-	if len(prefix)+len(id) <= maxKeyBytes && !strings.HasPrefix(id, hashed) && plain(id) {
+	if fitsKey(len(prefix), id) {
 		return prefix + id
 	}
 	return prefix + Hashed(id)
+}
+
+// fitsKey reports whether an id stands in a key, behind a prefix of some bytes, as it is.
+func fitsKey(prefix int, id string) bool {
+	return prefix+len(id) <= maxKeyBytes && !strings.HasPrefix(id, hashed) && plain(id)
 }
 
 // Hashed gives sha256: and the text's SHA-256 in hexadecimal.

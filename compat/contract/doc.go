@@ -26,9 +26,10 @@
 //	expect.go     comparing JSON
 //	trade.go      trades as a client writes them
 //	transport.go  protocols, routes, methods, bodies, keys
+//	broken.go     bodies that break off, on raw connections
 //	decimals.go, fields.go, needs.go          a trade's fields
 //	booking.go, stored.go, repeats.go, conflicts.go, order.go, cancels.go, replacements.go, races.go   what calls do together
 //	fees.go, settlement.go, calendar.go, states.go, rolls.go, rolled.go, replays.go         what a trade does, and when
 //	accounttrades.go, positions.go, balances.go, journal.go, pages.go                reads
-//	entities.go, cash.go, uploads.go, uploadrows.go                                  the rest
+//	entities.go, cash.go, uploads.go, uploadrows.go, texts.go                                  the rest
 package contract

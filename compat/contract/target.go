@@ -76,9 +76,9 @@ func newSystem(t *testing.T, target Target, key string) *system {
 
 // undatedCases run in parallel where no business date is set.
 func undatedCases() []testCase {
-	return join(transportCases(), decimalCases(), fieldCases(), needCases(), bookingCases(), storedCases(), repeatCases(), conflictCases(), orderCases(), cancelCases(),
+	return join(transportCases(), brokenCases(), decimalCases(), fieldCases(), needCases(), bookingCases(), storedCases(), repeatCases(), conflictCases(), orderCases(), cancelCases(),
 		replacementCases(), feeCases(), settlementCases(), calendarCases(), accountTradeCases(), positionCases(), balanceCases(), journalCases(), pageCases(), entityCases(),
-		cashCases(), uploadCases(), uploadRowCases(), raceCases())
+		cashCases(), uploadCases(), uploadRowCases(), raceCases(), textCases())
 }
 
 // datedCases run in parallel at the business date monday; every request carries the key.

@@ -177,6 +177,9 @@ func bodyError(err error, limit int64) error {
 	if large := new(http.MaxBytesError); errors.As(err, &large) {
 		return tooLarge(limit)
 	}
+	if told := new(bank.Error); errors.As(err, &told) {
+		return told
+	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return bank.Errorf(bank.MalformedRequest, "the body ends too early")
 	}

@@ -23,7 +23,7 @@
 //
 //   - A ledger gives an error that is no *bank.Error, or panics: logged with its cause, answered `internal` without it.
 //   - A call takes longer than Config.Timeout (a write: Config.LongTimeout, since it may wait for a roll), or its client leaves: the ledger's context ends; it answers outcome_unknown if it may have booked.
-//   - A client sends slowly, or reads slowly: Server's timeouts end the connection.
+//   - A client sends slowly, or reads slowly: Server's timeouts end the connection. One that sends a file more slowly than Config.Pace: malformed_request.
 //   - A client breaks off in a body: malformed_request, and nothing was asked of the ledger.
 //
 // # Files

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/bkledger/bk/compat/bank"
+	"github.com/bkledger/bk/compat/bank/upload"
 )
 
 func (h *Handler) uploadInsert(c *call) (answer, error) { return h.receive(c, bank.UploadInsert) }
@@ -13,7 +14,8 @@ func (h *Handler) uploadCancel(c *call) (answer, error) { return h.receive(c, ba
 
 // receive hands the file of a multipart body on as it comes in.
 func (h *Handler) receive(c *call, kind string) (answer, error) {
-	c.Body = http.MaxBytesReader(c.writer, c.Body, c.limit)
+	body := &content{from: http.MaxBytesReader(c.writer, upload.Steady(c.writer, c.Body, h.config.Pace), c.limit)}
+	c.Body = io.NopCloser(body) // the server closes its own
 	parts, err := c.MultipartReader()
 	if err != nil {
 		return answer{}, bank.Errorf(bank.MalformedRequest, "the body is not multipart/form-data with a field file")
@@ -22,6 +24,9 @@ func (h *Handler) receive(c *call, kind string) (answer, error) {
 		part, err := parts.NextPart()
 		if errors.Is(err, io.EOF) {
 			return answer{}, bank.Errorf(bank.MalformedRequest, "the body has no field file")
+		}
+		if body.err != nil { // it is not always the parts' error
+			err = body.err
 		}
 		if err != nil {
 			return answer{}, bodyError(err, c.limit)
@@ -33,26 +38,26 @@ func (h *Handler) receive(c *call, kind string) (answer, error) {
 		if !storable(name) || len(name) > maxFileName {
 			return answer{}, bank.Errorf(bank.MalformedRequest, "the file's name is not text of at most %d bytes", maxFileName)
 		}
-		content := &content{part: part}
-		upload, err := h.config.Uploads.Receive(c.ctx, kind, name, content)
+		content := &content{from: part}
+		taken, err := h.config.Uploads.Receive(c.ctx, kind, name, content)
 		if err != nil && content.err != nil {
 			return answer{}, bodyError(content.err, c.limit)
 		}
-		return answer{http.StatusAccepted, upload}, err
+		return answer{http.StatusAccepted, taken}, err
 	}
 }
 
 // maxFileName bounds what a client may call its file, in bytes.
 const maxFileName = 1024
 
-// content remembers why a client's file could not be read, so that it can be told from a failure to keep it.
+// content remembers why what a client sends could not be read, so that it can be told from a failure to keep it, or to make sense of it.
 type content struct {
-	part io.Reader
+	from io.Reader
 	err  error
 }
 
 func (c *content) Read(to []byte) (int, error) {
-	n, err := c.part.Read(to)
+	n, err := c.from.Read(to)
 	if err != nil && err != io.EOF {
 		c.err = err
 	}
@@ -60,12 +65,12 @@ func (c *content) Read(to []byte) (int, error) {
 }
 
 func (h *Handler) upload(c *call) (answer, error) {
-	upload, err := h.config.Uploads.Upload(c.ctx, c.path[0])
+	state, err := h.config.Uploads.Upload(c.ctx, c.path[0])
 	if err != nil {
 		return answer{}, err
 	}
-	if upload.Errors == nil {
-		upload.Errors = []bank.UploadError{}
+	if state.Errors == nil {
+		state.Errors = []bank.UploadError{}
 	}
-	return answer{http.StatusOK, upload}, nil
+	return answer{http.StatusOK, state}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bkledger/bk/compat/bank"
+	"github.com/bkledger/bk/compat/bank/upload"
 )
 
 // Uploads takes files in and says what became of them. Package upload has one on Postgres.
@@ -33,6 +34,7 @@ type Config struct {
 	MaxUpload   int64         // bytes of an upload's request; 256 MiB if 0
 	Timeout     time.Duration // of the ledger's work on a read; 30 s if 0
 	LongTimeout time.Duration // of taking in a file, of a roll, and of what may have to wait for one: all other writes; 10 min if 0
+	Pace        upload.Pace   // at which a client must send a file at least
 }
 
 // WithDefaults fills in what is 0.

@@ -70,15 +70,15 @@ func (h *held) book(t *bank.Trade, id bank.ID, at int64) (bank.ID, error) {
 	key := clientKey{t.AccountID, t.ClientTradeID}
 	if first := h.byClient[key]; first != nil {
 		if !first.Same(t) {
-			return 0, bank.Errorf(bank.ClientIDConflict, "client_trade_id %q of account %s is trade %s, with other content", t.ClientTradeID, t.AccountID, first.TradeID)
+			return 0, bank.OtherTrade(t)
 		}
 		return first.TradeID, nil
 	}
 	if !h.accounts[t.AccountID] {
-		return 0, bank.Errorf(bank.UnknownAccount, "account %s does not exist", t.AccountID)
+		return 0, bank.NoAccount(t.AccountID)
 	}
 	if isPair(t) && !h.accounts[t.TargetAccountID] {
-		return 0, bank.Errorf(bank.UnknownAccount, "account %s does not exist", t.TargetAccountID)
+		return 0, bank.NoAccount(t.TargetAccountID)
 	}
 	old, err := h.replaced(t)
 	if err != nil {
@@ -122,10 +122,10 @@ func (h *held) replaced(t *bank.Trade) (*trade, error) {
 		}
 	}
 	if old == nil {
-		return nil, bank.Errorf(bank.TradeNotFound, "cancel_trade_id %q: account %s has no such trade", t.CancelTradeID, t.AccountID)
+		return nil, bank.NoReplaced(t)
 	}
 	if old.State == bank.StateSettled {
-		return nil, bank.Errorf(bank.TradeSettled, "cancel_trade_id %q: trade %s is settled", t.CancelTradeID, old.TradeID)
+		return nil, bank.SettledReplaced(t)
 	}
 	return old, nil
 }
@@ -156,9 +156,9 @@ func (b *Bank) cancelTrade(ctx context.Context, ref bank.TradeRef, at int64) err
 		case t.State == bank.StateCanceled && at != 0:
 			return nil
 		case t.State == bank.StateCanceled:
-			return bank.Errorf(bank.TradeAlreadyCanceled, "trade %s is canceled", id)
+			return ref.Canceled()
 		case t.State == bank.StateSettled:
-			return bank.Errorf(bank.TradeSettled, "trade %s is settled", id)
+			return ref.Settled()
 		}
 		if at == 0 {
 			return h.cancel(t, h.now, 0)

@@ -60,14 +60,14 @@ func (b *Bank) moveCash(ctx context.Context, c bank.Cash, id bank.ID, at int64) 
 		if len(known) > 0 { // two if client id and id are those of two others: each of them is a conflict
 			k := known[0]
 			if !sameCash(&k.Cash, &c) || id != 0 && k.id != id {
-				return bank.Errorf(bank.Conflict, "cash %s, client_id %q, is there with other content", k.id, k.ClientID)
+				return bank.OtherCash(c.ClientID)
 			}
 			booked = k.id
 			return nil
 		}
 		for _, account := range []bank.ID{c.AccountID, c.TargetAccountID} {
 			if account != 0 && !h.accounts[account] {
-				return bank.Errorf(bank.UnknownAccount, "account %s does not exist", account)
+				return bank.NoAccount(account)
 			}
 		}
 		if at == 0 {

@@ -22,7 +22,7 @@ func (b *Bank) CreateEntity(ctx context.Context, e bank.Entity) (created bool, e
 	}
 	have, err := b.Entity(ctx, e.EntityID)
 	if err == nil && have != e {
-		err = bank.Errorf(bank.Conflict, "entity %s is there with other content", e.EntityID)
+		err = bank.OtherEntity(e.EntityID)
 	}
 	return false, err
 }
@@ -50,7 +50,7 @@ func (b *Bank) CreateAccount(ctx context.Context, a bank.NewAccount) (created bo
 		return false, err
 	}
 	if have.EntityID != a.EntityID || have.Name != a.Name {
-		return false, bank.Errorf(bank.Conflict, "account %s is there with other content", a.AccountID)
+		return false, bank.OtherAccount(a.AccountID)
 	}
 	return false, nil
 }

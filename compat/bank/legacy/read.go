@@ -75,14 +75,12 @@ func one[T any](ctx context.Context, q querier, what string, none *bank.Error, s
 
 func findTrade(ctx context.Context, q querier, ref bank.TradeRef) (*trade, error) {
 	if ref.TradeID != 0 {
-		none := bank.Errorf(bank.TradeNotFound, "there is no trade %s", ref.TradeID)
-		return one(ctx, q, "trade", none, scanTrade, sqlTrade+` WHERE trade_id = $1`, int64(ref.TradeID))
+		return one(ctx, q, "trade", ref.NotFound(), scanTrade, sqlTrade+` WHERE trade_id = $1`, int64(ref.TradeID))
 	}
-	none := bank.Errorf(bank.TradeNotFound, "account %s has no trade of client_trade_id %q", ref.AccountID, ref.ClientTradeID)
 	if strings.Contains(ref.ClientTradeID, "\x00") {
-		return nil, none
+		return nil, ref.NotFound()
 	}
-	return one(ctx, q, "trade", none, scanTrade, sqlTrade+` WHERE account_id = $1 AND client_trade_id = $2`, int64(ref.AccountID), ref.ClientTradeID)
+	return one(ctx, q, "trade", ref.NotFound(), scanTrade, sqlTrade+` WHERE account_id = $1 AND client_trade_id = $2`, int64(ref.AccountID), ref.ClientTradeID)
 }
 
 // Trade implements front.Ledger.
@@ -164,11 +162,11 @@ func (b *Bank) AccountTrade(ctx context.Context, account, id bank.ID) (bank.Acco
 		return bank.AccountTrade{}, err
 	}
 	t, err := findTrade(ctx, b.pool, bank.TradeRef{TradeID: id})
-	if err != nil {
+	if err != nil && bank.TypeOf(err) != bank.TradeNotFound {
 		return bank.AccountTrade{}, err
 	}
-	if t.AccountID != account && t.TargetAccountID != account {
-		return bank.AccountTrade{}, bank.Errorf(bank.TradeNotFound, "account %s has no trade %s", account, id)
+	if err != nil || t.AccountID != account && t.TargetAccountID != account {
+		return bank.AccountTrade{}, bank.NoTradeOf(account, id)
 	}
 	return t.as(account), nil
 }

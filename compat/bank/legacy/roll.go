@@ -145,7 +145,7 @@ func (b *Bank) tryRoll(ctx context.Context, to bank.Date) (err error) {
 	case to == 0 || to == at.Date:
 		return nil
 	case to < at.Date:
-		return bank.Errorf(bank.MalformedRequest, "date: %d is before the business date %d", to, at.Date)
+		return bank.DayPassed(to)
 	}
 	if _, err := conn.Exec(ctx, `UPDATE bank.business_date SET rolling_to = $1`, int32(to)); err != nil {
 		return fmt.Errorf("begin the roll: %w", err)

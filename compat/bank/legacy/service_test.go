@@ -172,7 +172,7 @@ func TestUploadMigration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(content) != upload.Migration("bank") {
+	if string(content) != upload.Migrations("bank")[0] {
 		t.Error("sql/00002_upload.sql is not what package upload asks for")
 	}
 }

@@ -3,15 +3,10 @@ package upload
 import (
 	"bufio"
 	"compress/gzip"
-	"crypto/sha256"
 	"encoding/csv"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-
-	"github.com/bkledger/bk/compat/bank"
 )
 
 // Bounds of a file's content.
@@ -20,58 +15,17 @@ const (
 	maxUnzipped = 8 << 30 // of a file
 )
 
-// spooled is a file that has come in whole, on disk under no name.
-type spooled struct {
-	file *os.File
-	sum  string // SHA-256, in hexadecimal
-}
+const magic = "\x1f\x8b" // that a zipped file begins with
 
-// spool takes a file in. Nothing of it is left behind if it fails, or if the process is killed.
-func spool(dir string, most int64, content io.Reader) (_ *spooled, err error) {
-	file, err := os.CreateTemp(dir, "upload-")
-	if err != nil {
-		return nil, fmt.Errorf("make a file for it: %w", err)
-	}
-	s := &spooled{file: file}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
-	if err := os.Remove(file.Name()); err != nil {
-		return nil, fmt.Errorf("take the name from its file: %w", err)
-	}
-	hash := sha256.New()
-	n, err := io.Copy(io.MultiWriter(file, hash), io.LimitReader(content, most+1))
-	if err != nil {
-		return nil, fmt.Errorf("take it in: %w", err)
-	}
-	if n > most {
-		return nil, bank.Errorf(bank.TooLarge, "the file has more than %d bytes", most)
-	}
-	s.sum = hex.EncodeToString(hash.Sum(nil))
-	return s, nil
-}
-
-func (s *spooled) close() { _ = s.file.Close() } // nothing of it is wanted any more
-
-func (s *spooled) rewind() error {
-	if _, err := s.file.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("rewind its file: %w", err)
-	}
-	return nil
-}
-
-// empty tells whether there is no row behind the header. A file that cannot be read is not empty: it fails later.
-func (s *spooled) empty() (bool, error) {
-	if err := s.rewind(); err != nil {
-		return false, err
-	}
-	rows, err := openRows(s.file)
+// look tells whether a file has rows behind the header, and whether it is zipped. One that cannot be read has some: it fails later.
+func look(file io.Reader) (has, zipped bool) {
+	buffered := bufio.NewReader(file)
+	head, _ := buffered.Peek(len(magic)) // an error comes again
+	rows, err := openRows(buffered)
 	if err == nil {
 		_, err = rows.next()
 	}
-	return errors.Is(err, io.EOF), nil
+	return !errors.Is(err, io.EOF), string(head) == magic
 }
 
 // rows reads a CSV file, plain or zipped.
@@ -85,11 +39,11 @@ type rows struct {
 func openRows(content io.Reader) (*rows, error) {
 	buffered := bufio.NewReader(content)
 	var plain io.Reader = buffered
-	magic, err := buffered.Peek(2)
+	head, err := buffered.Peek(len(magic))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if string(magic) == "\x1f\x8b" {
+	if string(head) == magic {
 		if plain, err = gzip.NewReader(buffered); err != nil {
 			return nil, fmt.Errorf("unzip: %w", unexpected(err))
 		}

@@ -1,12 +1,17 @@
 package upload
 
 import (
-	_ "embed" // of upload.sql
+	_ "embed" // of the tables
 	"strings"
 )
 
 //go:embed upload.sql
-var template string
+var tables string
 
-// Migration gives the goose file that makes the tables of a [Store] in a schema. Its owner has it among its numbered migrations.
-func Migration(schema string) string { return strings.ReplaceAll(template, "SCHEMA", schema) }
+//go:embed upload_held.sql
+var heldTables string
+
+// Migrations gives the goose files that make the tables of a [Store] in a schema, in order. Its owner has them among its numbered migrations.
+func Migrations(schema string) []string {
+	return []string{strings.ReplaceAll(tables, "SCHEMA", schema), strings.ReplaceAll(heldTables, "SCHEMA", schema)}
+}

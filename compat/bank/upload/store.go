@@ -2,6 +2,8 @@ package upload
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +30,9 @@ type Config struct {
 	Dir       string // files stay here while they come in; "": the system's folder for such
 	MaxFile   int64  // bytes; 256 MiB if 0
 	Receiving int    // files that come in at once, the others wait; 4 if 0
+
+	// Known tells whether a file is known to somebody else, so that it is file_exists here, too; it gets kind and id. Nobody if nil.
+	Known func(ctx context.Context, kind, id string) (bool, error)
 }
 
 // WithDefaults fills in what is 0.
@@ -40,6 +45,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Receiving == 0 {
 		c.Receiving = 4
+	}
+	if c.Known == nil {
+		c.Known = func(context.Context, string, string) (bool, error) { return false, nil }
 	}
 	return c
 }
@@ -73,7 +81,10 @@ type Store struct {
 }
 
 // statements are the store's SQL with its schema in it.
-type statements struct{ exists, order, insert, part, get, errors, running, next, begin, content, save, fault, forget string }
+type statements struct {
+	exists, order, insert, part, get, errors, next, begin, content, save, fault, forget string
+	held                                                                                heldStatements
+}
 
 // nowMS is the server's clock in milliseconds.
 const nowMS = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`
@@ -99,13 +110,13 @@ func New(config Config) (*Store, error) {
 			part:    in(`INSERT INTO SCHEMA.upload_part (seq, part, content) VALUES ($1, $2, $3)`),
 			get:     in(`SELECT seq, kind, name, created_at, updated_at, status, processed, skipped FROM SCHEMA.upload WHERE upload_id = $1 ORDER BY seq DESC LIMIT 1`),
 			errors:  in(`SELECT row, type, message FROM SCHEMA.upload_error WHERE seq = $1 ORDER BY row`),
-			running: in(`SELECT EXISTS (SELECT 1 FROM SCHEMA.upload WHERE status IN ('pending', 'running'))`),
-			next:    in(`SELECT seq, kind, name, processed, skipped, attempted FROM SCHEMA.upload WHERE status IN ('pending', 'running') ORDER BY seq LIMIT 1`),
+			next:    in(`SELECT seq, kind, name, status <> 'pending', processed, skipped, attempted FROM SCHEMA.upload WHERE status IN ('pending', 'running') ORDER BY seq LIMIT 1`),
 			begin:   in(`SELECT pg_try_advisory_lock(hashtextextended('SCHEMA.upload works', 0))`),
 			content: in(`SELECT content FROM SCHEMA.upload_part WHERE seq = $1 AND part = $2`),
 			save:    in(`UPDATE SCHEMA.upload SET status = $2, processed = $3, skipped = $4, attempted = $5, updated_at = greatest(updated_at, NOW) WHERE seq = $1`),
 			fault:   in(`INSERT INTO SCHEMA.upload_error (seq, row, type, message) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`),
 			forget:  in(`DELETE FROM SCHEMA.upload_part WHERE seq = $1`),
+			held:    newHeldStatements(in),
 		},
 	}, nil
 }
@@ -118,29 +129,37 @@ func (s *Store) Receive(ctx context.Context, kind, name string, content io.Reade
 	case <-ctx.Done():
 		return bank.NewUpload{}, fmt.Errorf("receive %q: wait for others that come in: %w", name, ctx.Err())
 	}
-	spooled, err := spool(s.config.Dir, s.config.MaxFile, content)
+	hash := sha256.New()
+	spool, err := NewSpool(s.config.Dir, s.config.MaxFile+1, content, hash)
 	if err != nil {
 		return bank.NewUpload{}, fmt.Errorf("receive %q: %w", name, err)
 	}
-	defer spooled.close()
+	defer spool.Close()
+	if spool.Size() > s.config.MaxFile {
+		return bank.NewUpload{}, bank.Errorf(bank.TooLarge, "the file has more than %d bytes", s.config.MaxFile)
+	}
+	id := hex.EncodeToString(hash.Sum(nil))
 	var exists bool
-	if err := s.config.Pool.QueryRow(ctx, s.sql.exists, kind, spooled.sum).Scan(&exists); err != nil {
+	if err = s.config.Pool.QueryRow(ctx, s.sql.exists, kind, id).Scan(&exists); err == nil && !exists {
+		exists, err = s.config.Known(ctx, kind, id)
+	}
+	if err != nil {
 		return bank.NewUpload{}, fmt.Errorf("receive %q: look for the same: %w", name, err)
 	}
 	if exists {
 		return bank.NewUpload{}, fileExists(kind)
 	}
-	empty, err := spooled.empty()
-	if err != nil {
-		return bank.NewUpload{}, fmt.Errorf("receive %q: %w", name, err)
-	}
-	if empty {
+	lower := strings.ToLower(name)
+	switch rows, zipped := look(spool.Reader()); {
+	case !rows && !zipped && strings.HasSuffix(lower, ".gz") && spool.Size() > 0:
+		return bank.NewUpload{}, bank.Errorf(bank.EmptyFile, "%q is not zipped, and read as plain text it has no rows", name)
+	case !rows:
 		return bank.NewUpload{}, bank.Errorf(bank.EmptyFile, "the file has no rows")
 	}
-	if lower := strings.ToLower(name); !strings.HasSuffix(lower, ".csv") && !strings.HasSuffix(lower, ".csv.gz") {
+	if !strings.HasSuffix(lower, ".csv") && !strings.HasSuffix(lower, ".csv.gz") {
 		return bank.NewUpload{}, bank.Errorf(bank.UnsupportedFile, "%q is neither *.csv nor *.csv.gz", name)
 	}
-	upload, err := s.insert(ctx, kind, name, spooled)
+	upload, err := s.insert(ctx, kind, id, name, spool)
 	if err != nil {
 		return bank.NewUpload{}, fmt.Errorf("keep upload %q: %w", name, err)
 	}
@@ -155,25 +174,22 @@ func fileExists(kind string) error {
 	return bank.Errorf(bank.FileExists, "the same file was uploaded to /uploads/%s before", kind)
 }
 
-func (s *Store) insert(ctx context.Context, kind, name string, file *spooled) (bank.NewUpload, error) {
+func (s *Store) insert(ctx context.Context, kind, id, name string, file *Spool) (bank.NewUpload, error) {
 	var seq, createdAt int64
 	err := pgx.BeginFunc(ctx, s.config.Pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, s.sql.order); err != nil { // one after another: what has a lower number is there before
 			return err
 		}
-		err := tx.QueryRow(ctx, s.sql.insert, kind, file.sum, name).Scan(&seq, &createdAt)
+		err := tx.QueryRow(ctx, s.sql.insert, kind, id, name).Scan(&seq, &createdAt)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return fileExists(kind)
 		}
 		if err != nil {
 			return err
 		}
-		if err := file.rewind(); err != nil {
-			return err
-		}
-		buffer := make([]byte, partBytes)
+		content, buffer := file.Reader(), make([]byte, partBytes)
 		for part := 0; ; part++ {
-			n, err := io.ReadFull(file.file, buffer)
+			n, err := io.ReadFull(content, buffer)
 			if n > 0 {
 				if _, err := tx.Exec(ctx, s.sql.part, seq, part, buffer[:n]); err != nil {
 					return err
@@ -187,7 +203,7 @@ func (s *Store) insert(ctx context.Context, kind, name string, file *spooled) (b
 			}
 		}
 	})
-	return newUpload(kind, file.sum, name, createdAt), err
+	return newUpload(kind, id, name, createdAt), err
 }
 
 func newUpload(kind, id, name string, createdAt int64) bank.NewUpload {
@@ -220,12 +236,4 @@ func (s *Store) Upload(ctx context.Context, id string) (bank.Upload, error) {
 		return bank.Upload{}, fmt.Errorf("read upload %q: %w", id, err)
 	}
 	return u, nil
-}
-
-// Running tells whether any upload is not worked off yet.
-func (s *Store) Running(ctx context.Context) (running bool, err error) {
-	if err := s.config.Pool.QueryRow(ctx, s.sql.running).Scan(&running); err != nil {
-		return false, fmt.Errorf("look for uploads that run: %w", err)
-	}
-	return running, nil
 }

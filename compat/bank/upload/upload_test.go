@@ -37,8 +37,12 @@ func database(t *testing.T) *pgxpool.Pool {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	up, _, _ := strings.Cut(upload.Migration("files"), "-- +goose Down")
-	if _, err := pool.Exec(t.Context(), "CREATE SCHEMA files; "+up); err != nil {
+	sql := "CREATE SCHEMA files;"
+	for _, migration := range upload.Migrations("files") {
+		up, _, _ := strings.Cut(migration, "-- +goose Down")
+		sql += up
+	}
+	if _, err := pool.Exec(t.Context(), sql); err != nil {
 		t.Fatal(err)
 	}
 	return pool
@@ -56,7 +60,7 @@ func newStore(t *testing.T, pool *pgxpool.Pool) *upload.Store {
 // work runs a worker until it is stopped, at the latest when the test ends.
 func work(t *testing.T, store *upload.Store, books upload.Books) (stop func()) {
 	t.Helper()
-	worker, err := upload.NewWorker(store, books, upload.WorkerConfig{Poll: 5 * time.Millisecond, RetryMin: time.Millisecond, SaveRows: 3})
+	worker, err := upload.NewWorker(store, books, upload.WorkerConfig{Poll: 5 * time.Millisecond, RetryMin: time.Millisecond, RetryMax: 50 * time.Millisecond, SaveRows: 3, Settle: 20 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,8 +246,8 @@ func TestRowsAreBooked(t *testing.T) {
 	store, books := newStore(t, pool), newBooks()
 	content := header + row("a", "10") + row("b", "-1") + row("c", "1") + "short\n" + row("a", "10.0") + row("a", "11") + "x\"y,\n" + strings.Replace(row("d", "1"), ",1,1,2.5", ",404,1,2.5", 1)
 	plain := receive(t, store, bank.UploadInsert, "A.CSV", content)
-	if running, err := store.Running(t.Context()); err != nil || !running {
-		t.Fatalf("pending, but running is %t, %v", running, err)
+	if left, err := store.Unfinished(t.Context()); err != nil || len(left) != 1 || left[0].Status != bank.UploadPending || left[0].UploadID != plain {
+		t.Fatalf("pending, but unfinished are %+v, %v", left, err)
 	}
 	work(t, store, books)
 	completed(t, store, plain, bank.UploadDone, 3, 5, "2 malformed_trade", "4 malformed_trade", "6 client_trade_id_conflict", "7 malformed_trade", "8 unknown_account")
@@ -259,8 +263,8 @@ func TestRowsAreBooked(t *testing.T) {
 	if err := pool.QueryRow(t.Context(), `SELECT count(*) FROM files.upload_part`).Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d parts are left, %v", left, err)
 	}
-	if running, err := store.Running(t.Context()); err != nil || running {
-		t.Errorf("all done, but running is %t, %v", running, err)
+	if left, err := store.Unfinished(t.Context()); err != nil || len(left) != 0 {
+		t.Errorf("all done, but unfinished are %+v, %v", left, err)
 	}
 }
 
@@ -457,14 +461,16 @@ func TestOneWorksInOrderOfArrival(t *testing.T) {
 // TestOwnersHaveTheMigration compares the files of those who keep a store.
 func TestOwnersHaveTheMigration(t *testing.T) {
 	t.Parallel()
-	for pattern, schema := range map[string]string{"../../facade/schema/0000?_upload.sql": "facade", "../legacy/sql/0000?_upload.sql": "bank"} {
-		found, err := filepath.Glob(pattern)
-		if err != nil || len(found) != 1 {
-			t.Errorf("%s: %v, %v", pattern, found, err)
-			continue
-		}
-		if text, err := os.ReadFile(found[0]); err != nil || string(text) != upload.Migration(schema) {
-			t.Errorf("%s is not Migration(%q) (%v)", found[0], schema, err)
+	for folder, schema := range map[string]string{"../../facade/schema/": "facade", "../legacy/sql/": "bank"} {
+		for i, name := range []string{"upload.sql", "upload_held.sql"} {
+			found, err := filepath.Glob(folder + "000??_" + name)
+			if err != nil || len(found) != 1 {
+				t.Errorf("%s of %s: %v, %v", name, folder, found, err)
+				continue
+			}
+			if text, err := os.ReadFile(found[0]); err != nil || string(text) != upload.Migrations(schema)[i] {
+				t.Errorf("%s is not number %d of Migrations(%q) (%v)", found[0], i, schema, err)
+			}
 		}
 	}
 }

@@ -28,6 +28,7 @@ type WorkerConfig struct {
 	SaveRows int64         // rows after which progress is saved at the latest; 100 if 0
 	RetryMin time.Duration // the first pause after a failure that is not the row's; doubled each time; 100 ms if 0
 	RetryMax time.Duration // the longest; 15 s if 0
+	Settle   time.Duration // how long a call may be at work whose answer did not come, or said nothing; 30 s if 0
 }
 
 // WithDefaults fills in what is 0.
@@ -35,7 +36,7 @@ func (c WorkerConfig) WithDefaults() WorkerConfig {
 	for _, d := range []struct {
 		value *time.Duration
 		usual time.Duration
-	}{{&c.Poll, 250 * time.Millisecond}, {&c.Save, time.Second}, {&c.RetryMin, 100 * time.Millisecond}, {&c.RetryMax, 15 * time.Second}} {
+	}{{&c.Poll, 250 * time.Millisecond}, {&c.Save, time.Second}, {&c.RetryMin, 100 * time.Millisecond}, {&c.RetryMax, 15 * time.Second}, {&c.Settle, 30 * time.Second}} {
 		if *d.value == 0 {
 			*d.value = d.usual
 		}
@@ -49,8 +50,8 @@ func (c WorkerConfig) WithDefaults() WorkerConfig {
 // Validate reports everything that is wrong.
 func (c WorkerConfig) Validate() error {
 	var wrong []error
-	if c.Poll < 0 || c.Save < 0 || c.RetryMin < 0 || c.RetryMax < 0 {
-		wrong = append(wrong, errors.New("Poll, Save, RetryMin, RetryMax: must not be negative"))
+	if c.Poll < 0 || c.Save < 0 || c.RetryMin < 0 || c.RetryMax < 0 || c.Settle < 0 {
+		wrong = append(wrong, errors.New("Poll, Save, RetryMin, RetryMax, Settle: must not be negative"))
 	}
 	if c.SaveRows < 0 {
 		wrong = append(wrong, errors.New("SaveRows: must not be negative"))
@@ -112,14 +113,17 @@ func (w *Worker) lead(ctx context.Context) error {
 		_ = conn.Close(ctx) // the lock goes with it, whatever it says
 	}()
 	for ctx.Err() == nil {
-		job := job{worker: w, conn: conn}
-		err := conn.QueryRow(ctx, w.store.sql.next).Scan(&job.seq, &job.kind, &job.name, &job.processed, &job.skipped, &job.attempted)
+		job, begun := job{worker: w, conn: conn}, false
+		err := conn.QueryRow(ctx, w.store.sql.next).Scan(&job.seq, &job.kind, &job.name, &begun, &job.processed, &job.skipped, &job.attempted)
 		if errors.Is(err, pgx.ErrNoRows) {
 			w.pause(ctx, w.config.Poll)
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("look for the next upload: %w", err)
+		}
+		if begun { // by somebody else, whose last call may be at work still
+			job.held, job.settledAt = job.row(), time.Now().Add(w.config.Settle)
 		}
 		if err := job.run(ctx); err != nil {
 			return fmt.Errorf("upload %q: %w", job.name, err)
@@ -136,7 +140,11 @@ type job struct {
 	kind, name                    string
 	processed, skipped, attempted int64
 
+	held      int64     // the row that is, or may be, noted as holding all up; 0: none
+	settledAt time.Time // by then no call is at work whose answer did not come
+
 	faults  []bank.UploadError // since progress was saved
+	gaveUp  *givenUp           // the row that was given up since then
 	rows    int64              // since then
 	savedAt time.Time
 }
@@ -203,6 +211,12 @@ func (j *job) reader(header []string) (func(ctx context.Context, row int64, reco
 		_, err = j.insist(ctx, func() error {
 			_, err := j.worker.books.BookTrades(ctx, []bank.Trade{trade})
 			return err
+		}, func() (bool, error) {
+			stored, err := j.worker.books.Trade(ctx, bank.TradeRef{AccountID: trade.AccountID, ClientTradeID: trade.ClientTradeID})
+			if bank.TypeOf(err).Refuses() { // there is none
+				return false, nil
+			}
+			return err == nil && stored.Same(&trade), err
 		})
 		return err
 	}, nil
@@ -217,7 +231,7 @@ func (j *job) cancel(ctx context.Context, row int64, ref bank.TradeRef) error {
 		_, err := j.insist(ctx, func() (err error) {
 			trade, err = j.worker.books.Trade(ctx, ref)
 			return err
-		})
+		}, func() (bool, error) { return false, nil }) // nothing is tried yet
 		if err != nil {
 			return err
 		}
@@ -229,48 +243,29 @@ func (j *job) cancel(ctx context.Context, row int64, ref bank.TradeRef) error {
 			return err
 		}
 	}
-	retried, err := j.insist(ctx, func() error { return j.worker.books.CancelTrade(ctx, ref) })
+	retried, err := j.insist(ctx, func() error { return j.worker.books.CancelTrade(ctx, ref) }, func() (bool, error) {
+		trade, err := j.worker.books.Trade(ctx, ref)
+		if bank.TypeOf(err).Refuses() {
+			return false, nil
+		}
+		return err == nil && trade.State == bank.StateCanceled, err
+	})
 	if (again || retried) && bank.TypeOf(err) == bank.TradeAlreadyCanceled {
 		return nil
 	}
 	return err
 }
 
-// insist calls until the answer is the row's own.
-func (j *job) insist(ctx context.Context, call func() error) (retried bool, err error) {
-	pause := j.worker.config.RetryMin
-	for {
-		err := call()
-		if err == nil || bank.TypeOf(err).Refuses() {
-			return retried, err
-		}
-		if ctx.Err() != nil {
-			return retried, ctx.Err()
-		}
-		retried = true
-		j.worker.log.WarnContext(ctx, "a row of an upload is tried again", "name", j.name, "row", j.processed+j.skipped+1, "pause", pause, "error", err)
-		if j.rows > 0 {
-			if err := j.save(ctx, bank.UploadRunning); err != nil {
-				return retried, errors.Join(errStopped, err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return retried, ctx.Err()
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, j.worker.config.RetryMax)
-	}
-}
-
-var errStopped = errors.New("progress cannot be saved")
-
 // count notes how a row went, and saves progress now and then.
 func (j *job) count(ctx context.Context, row int64, err error) error {
-	switch told := new(bank.Error); {
+	told := new(bank.Error)
+	if errors.As(err, &j.gaveUp) {
+		told = j.gaveUp.told
+	}
+	switch {
 	case err == nil:
 		j.processed++
-	case bank.TypeOf(err).Refuses() && errors.As(err, &told):
+	case j.gaveUp != nil, bank.TypeOf(err).Refuses() && errors.As(err, &told):
 		if j.skipped < bank.MaxUploadErrors {
 			j.faults = append(j.faults, bank.UploadError{Row: row, Type: string(told.Type), Message: told.Message})
 		}
@@ -278,7 +273,7 @@ func (j *job) count(ctx context.Context, row int64, err error) error {
 	default:
 		return fmt.Errorf("row %d: %w", row, err)
 	}
-	if j.rows++; j.rows >= j.worker.config.SaveRows || time.Since(j.savedAt) >= j.worker.config.Save {
+	if j.rows++; j.held != 0 || j.rows >= j.worker.config.SaveRows || time.Since(j.savedAt) >= j.worker.config.Save {
 		return j.save(ctx, bank.UploadRunning)
 	}
 	return nil
@@ -312,13 +307,23 @@ func (j *job) save(ctx context.Context, status string) error {
 	for _, fault := range j.faults {
 		batch.Queue(sql.fault, j.seq, fault.Row, fault.Type, fault.Message)
 	}
+	if g := j.gaveUp; g != nil {
+		batch.Queue(sql.held.record, j.seq, j.processed+j.skipped, g.who, g.why, g.force)
+	}
+	over := j.held != 0 && (j.held < j.row() || status != bank.UploadRunning) // the row that held all up
+	if over {
+		batch.Queue(sql.held.release, j.seq)
+	}
 	if status != bank.UploadRunning {
 		batch.Queue(sql.forget, j.seq)
 	}
 	if err := j.conn.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("save progress: %w", err)
 	}
-	j.faults, j.rows, j.savedAt = nil, 0, time.Now()
+	if over {
+		j.held = 0
+	}
+	j.faults, j.gaveUp, j.rows, j.savedAt = nil, nil, 0, time.Now()
 	return nil
 }
 
