@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/pprof"
 	"strconv"
 	"time"
 
@@ -27,12 +28,20 @@ const (
 
 // SwitchRequest is POST /mode of the admin listener. One of To, Kill and Final.
 type SwitchRequest struct {
-	To     string `json:"to"`
-	Kill   bool   `json:"kill"`  // leave the secondary at once
-	Final  bool   `json:"final"` // declare bk-only final
-	Who    string `json:"who"`
-	Why    string `json:"why"`
-	WaitMS int64  `json:"wait_ms"` // how long it is tried again
+	To    string `json:"to"`
+	Kill  bool   `json:"kill"`  // leave the secondary at once
+	Final bool   `json:"final"` // declare bk-only final, after Bank has got all that it lacks
+	// LeaveBehind goes with Final: Bank gets no more. It is what Bank lacks, as GET /mode says; anything else is refused.
+	LeaveBehind *mode.Left `json:"leave_behind"`
+	Who         string     `json:"who"`
+	Why         string     `json:"why"`
+	WaitMS      int64      `json:"wait_ms"` // how long it is tried again
+}
+
+// InForce is GET /mode of the admin listener.
+type InForce struct {
+	mode.State
+	BankLacks *mode.Left `json:"bank_lacks"` // of what BK has booked; null where Bank is the primary, or bk-only is final
 }
 
 // SampleRequest is POST /sampling.
@@ -58,9 +67,12 @@ type Readiness struct {
 	Ready     bool      `json:"ready"`
 	Mode      mode.Mode `json:"mode"`
 	Epoch     int64     `json:"epoch"`
-	Writes    bool      `json:"writes"`    // are taken; if not, they are held for a switch, or the façade's database can't be reached
+	Primary   Primary   `json:"primary"`
+	Degraded  bool      `json:"degraded"`  // the primary can't be reached: calls fail
+	Writes    bool      `json:"writes"`    // are taken; if not, they are held for a switch, the façade's database can't be reached, or the primary can't
 	Secondary *Backlog  `json:"secondary"` // null where there is none
 	Lags      bool      `json:"lags"`      // the secondary does
+	Gaps      int       `json:"gaps"`      // parts of Bank's topics that Kafka had deleted before they were read: BK lacks them
 }
 
 // admin serves the façade's own listener.
@@ -76,9 +88,8 @@ func (s *Service) admin() http.Handler {
 		defer cancel()
 		reply(w, http.StatusOK, s.status(ctx))
 	})
-	mux.HandleFunc("GET /mode", func(w http.ResponseWriter, _ *http.Request) {
-		state, _ := s.keeper.State()
-		reply(w, http.StatusOK, state)
+	mux.HandleFunc("GET /mode", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, http.StatusOK, s.inForce(r.Context()))
 	})
 	mux.HandleFunc("POST /mode", s.switchMode)
 	mux.HandleFunc("POST /sampling", func(w http.ResponseWriter, r *http.Request) {
@@ -89,6 +100,10 @@ func (s *Service) admin() http.Handler {
 		done(w, s.keeper.SetSampling(r.Context(), q.Rate, q.Who, q.Why), q)
 	})
 	mux.HandleFunc("GET /divergences", s.listDivergences)
+	mux.HandleFunc("GET /divergences/{id}", s.divergence)
+	mux.HandleFunc("GET /uploads", s.listUploads)
+	mux.HandleFunc("POST /uploads/{upload}/rows/{row}/give-up", s.giveUp)
+	mux.HandleFunc("POST /follow", s.reopen)
 	mux.HandleFunc("GET /{backlog}", s.listRows)
 	mux.HandleFunc("POST /{backlog}/{position}/retry", func(w http.ResponseWriter, r *http.Request) {
 		if rows, position, ok := s.row(w, r); ok {
@@ -109,6 +124,13 @@ func (s *Service) admin() http.Handler {
 		reply(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	mux.HandleFunc("GET /readyz", s.ready)
+	if s.cfg.Pprof {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
 	return mux
 }
 
@@ -125,8 +147,8 @@ func (s *Service) switchMode(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	wait := time.Duration(q.WaitMS) * time.Millisecond
-	if chosen != 1 || wait < 0 || wait > maxWait {
-		reply(w, http.StatusBadRequest, Fault{fmt.Sprintf("one of to, kill and final; wait_ms from 0 to %d", maxWait.Milliseconds())})
+	if chosen != 1 || wait < 0 || wait > maxWait || q.LeaveBehind != nil && !q.Final {
+		reply(w, http.StatusBadRequest, Fault{fmt.Sprintf("one of to, kill and final; leave_behind goes with final; wait_ms from 0 to %d", maxWait.Milliseconds())})
 		return
 	}
 	var err error
@@ -134,24 +156,46 @@ func (s *Service) switchMode(w http.ResponseWriter, r *http.Request) {
 	case q.Kill:
 		err = s.keeper.Kill(r.Context(), q.Who, q.Why)
 	case q.Final:
-		err = s.keeper.Finalise(r.Context(), q.Who, q.Why)
+		err = s.finalise(r.Context(), q, wait)
 	default:
 		err = s.keeper.Switch(r.Context(), mode.Request{To: mode.Mode(q.To), Who: q.Who, Why: q.Why, Wait: wait})
 	}
 	if err == nil {
 		err = s.keeper.Refresh(r.Context())
 	}
-	state, _ := s.keeper.State()
-	done(w, err, state)
+	if err != nil {
+		done(w, err, nil)
+		return
+	}
+	reply(w, http.StatusOK, s.inForce(r.Context()))
+}
+
+// inForce gives the mode. What Bank lacks is left out where the façade's database does not answer.
+func (s *Service) inForce(ctx context.Context) InForce {
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	answer := InForce{}
+	answer.State, _ = s.keeper.State()
+	lacks, err := s.bankLacks(ctx, answer.Epoch)
+	if err != nil {
+		s.cfg.Log.Warn("it can't be told what Bank lacks", "error", err)
+		lacks = nil
+	}
+	answer.BankLacks = lacks
+	return answer
 }
 
 // ready says whether the replica can serve: it knows the mode. One whose lease has run out can: reads go on, and where the façade's database is away that is so on all
-// replicas at once, so that nobody would be left to answer them. Nobody is asked.
+// replicas at once, so that nobody would be left to answer them. Likewise one whose primary can't be reached, which is degraded: it is so for all replicas, and a load
+// balancer that takes them all out gives clients refused connections in the place of the contract's errors, and needs its own time to come back. What readiness is good for
+// is the trouble of one replica. Alert on degraded. Nobody is asked.
 func (s *Service) ready(w http.ResponseWriter, _ *http.Request) {
 	state, _ := s.keeper.State()
 	gate := s.keeper.Gate()
-	answer := Readiness{Mode: state.Mode, Epoch: state.Epoch.Epoch, Writes: gate.Open, Secondary: s.lag()}
+	answer := Readiness{Mode: state.Mode, Epoch: state.Epoch.Epoch, Primary: s.health.now(), Writes: gate.Open, Secondary: s.lag(), Gaps: len(s.gaps())}
 	answer.Ready = state.Mode != ""
+	answer.Degraded = !answer.Primary.Up
+	answer.Writes = answer.Writes && !answer.Degraded
 	if b := answer.Secondary; b != nil {
 		answer.Lags = b.Blocked > 0 || b.AgeSeconds > lagSeconds
 	}
@@ -189,7 +233,13 @@ func (s *Service) listRows(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	listed, err := rows.List(r.Context(), after, listedRows, r.URL.Query().Get("blocked") == "true")
+	var listed []backlog.Row
+	var err error
+	if r.URL.Query().Get("left_out") == "true" {
+		listed, err = rows.Divergences(r.Context(), listedRows)
+	} else {
+		listed, err = rows.List(r.Context(), after, listedRows, r.URL.Query().Get("blocked") == "true")
+	}
 	if listed == nil {
 		listed = []backlog.Row{}
 	}

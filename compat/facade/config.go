@@ -50,6 +50,8 @@ type Config struct {
 	Grace time.Duration
 	// Connections to the database, those of the queue's calls and of the modes not counted: 16.
 	Connections int
+	// Pprof serves Go profiles on the admin listener.
+	Pprof bool
 	// SampleRules explain differences of reads that are compared. Default: none.
 	SampleRules *sample.Rules
 	// Log: default none.

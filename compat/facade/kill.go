@@ -2,6 +2,7 @@ package facade
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -69,13 +70,26 @@ func (s *Service) place(ctx context.Context) error {
 		state.Epoch.Epoch, placeEvery/2).Scan(&fresh); err != nil || fresh {
 		return err
 	}
+	// Before Bank is asked: what stands before these offsets was done by then.
+	asking, asked := context.WithTimeout(ctx, placeEvery/2)
+	offsets, notAsked := s.follow.Ends(asking)
+	asked()
 	last, date, ok, err := s.bankPlace(ctx)
 	if err != nil || !ok {
 		return err
 	}
-	if _, err := s.pool.Exec(ctx, `INSERT INTO facade.bank_place (epoch, event_id, date) SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT FROM facade.mode WHERE epoch > $1)`,
-		state.Epoch.Epoch, int64(last), int32(date)); err != nil {
+	var at []byte
+	if notAsked == nil {
+		if at, err = json.Marshal(offsets); err != nil {
+			return fmt.Errorf("encode where Bank's topics end: %w", err)
+		}
+	}
+	if _, err := s.pool.Exec(ctx, `INSERT INTO facade.bank_place (epoch, event_id, date, offsets) SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT FROM facade.mode WHERE epoch > $1)`,
+		state.Epoch.Epoch, int64(last), int32(date), at); err != nil {
 		return err
+	}
+	if notAsked != nil {
+		return notAsked // what was kept is enough for all but to know what Kafka will have deleted
 	}
 	_, err = s.pool.Exec(ctx, `DELETE FROM facade.bank_place WHERE seen_at < clock_timestamp() - $1::interval`, placeKeep)
 	return err

@@ -23,6 +23,7 @@ type metrics struct {
 	total    *prometheus.HistogramVec
 	added    *prometheus.HistogramVec
 	upstream *prometheus.HistogramVec
+	refused  *prometheus.CounterVec
 
 	mu     sync.RWMutex
 	series map[seriesKey]*series
@@ -56,10 +57,17 @@ func newMetrics(s *Service) *metrics {
 		total:    histogram("hotswap_request_seconds", "From a call's arrival to the end of its answer."),
 		added:    histogram("hotswap_added_seconds", "The part of a call's time that is not Bank's: the façade's own, and BK's where BK answers."),
 		upstream: histogram("hotswap_upstream_seconds", "The part of a call's time that is waited for Bank."),
+		refused:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotswap_writes_refused_total", Help: "Writes that were sent to nobody, by reason."}, []string{"reason"}),
 	}
-	m.registry.MustRegister(m.requests, m.total, m.added, m.upstream, m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, reason := range []string{refusedBank, refusedFull, refusedWait, refusedDatabase} {
+		m.refused.WithLabelValues(reason)
+	}
+	m.registry.MustRegister(m.refused, m.requests, m.total, m.added, m.upstream, m, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
+
+// refuse counts a write that was sent to nobody.
+func (m *metrics) refuse(reason string) { m.refused.WithLabelValues(reason).Inc() }
 
 // served counts a call. Methods that the contract does not have are one.
 func (m *metrics) served(listener, route, method string, in mode.Mode, status int, took, upstream time.Duration) {
@@ -143,6 +151,7 @@ func (m *metrics) routes() []RouteStatus {
 var (
 	modeDesc       = prometheus.NewDesc("hotswap_mode", "1 for the mode in force.", []string{"mode"}, nil)
 	epochDesc      = prometheus.NewDesc("hotswap_epoch", "The epoch in force.", nil, nil)
+	primaryDesc    = prometheus.NewDesc("hotswap_primary_up", "1 while the system that answers can be reached.", []string{"primary"}, nil)
 	gateDesc       = prometheus.NewDesc("hotswap_gate_open", "1 while writes are taken.", nil, nil)
 	inflightDesc   = prometheus.NewDesc("hotswap_writes_inflight", "Writes under way.", nil, nil)
 	waitingDesc    = prometheus.NewDesc("hotswap_writes_waiting", "Writes that wait for the gate.", nil, nil)
@@ -150,12 +159,15 @@ var (
 	rowsDesc       = prometheus.NewDesc("hotswap_backlog_rows", "What waits for the secondary.", []string{"backlog"}, nil)
 	ageDesc        = prometheus.NewDesc("hotswap_backlog_age_seconds", "Age of the oldest of it.", []string{"backlog"}, nil)
 	blockedDesc    = prometheus.NewDesc("hotswap_backlog_blocked", "What the secondary has rejected.", []string{"backlog"}, nil)
+	gapDesc        = prometheus.NewDesc("hotswap_follow_gaps", "Parts of Bank's topics that Kafka had deleted before they were read: BK lacks them.", nil, nil)
+	uploadsDesc    = prometheus.NewDesc("hotswap_uploads_unfinished", "Uploads that the façade has still to work off; no step is made while there are any.", nil, nil)
+	heldDesc       = prometheus.NewDesc("hotswap_upload_row_failures", "How often the row has failed that they wait for, 0 while rows go through.", nil, nil)
 	divergenceDesc = prometheus.NewDesc("hotswap_divergences", "What the secondary will not have, by kind.", []string{"backlog", "kind"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{modeDesc, epochDesc, gateDesc, inflightDesc, waitingDesc, brakeDesc, rowsDesc, ageDesc, blockedDesc, divergenceDesc} {
+	for _, d := range []*prometheus.Desc{modeDesc, epochDesc, primaryDesc, gateDesc, inflightDesc, waitingDesc, brakeDesc, rowsDesc, ageDesc, blockedDesc, gapDesc, uploadsDesc, heldDesc, divergenceDesc} {
 		to <- d
 	}
 }
@@ -177,10 +189,19 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	}
 	gauge(epochDesc, float64(state.Epoch.Epoch))
 	gauge(brakeDesc, state.BrakeMS/1000)
+	primary := m.service.health.now()
+	gauge(primaryDesc, flag(primary.Up), string(primary.Name))
 	gate := m.service.keeper.Gate()
 	gauge(gateDesc, flag(gate.Open))
 	gauge(inflightDesc, float64(gate.Inflight))
 	gauge(waitingDesc, float64(gate.Waiting))
+	gauge(gapDesc, float64(len(m.service.gaps())))
+	unfinished, failures := m.service.uploads.seen(), int64(0)
+	if len(unfinished) > 0 && unfinished[0].Held != nil {
+		failures = unfinished[0].Held.Attempts
+	}
+	gauge(uploadsDesc, float64(len(unfinished)))
+	gauge(heldDesc, float64(failures))
 	for _, b := range m.service.backlogs() {
 		gauge(rowsDesc, float64(b.Rows), b.Name)
 		gauge(ageDesc, b.AgeSeconds, b.Name)

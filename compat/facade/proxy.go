@@ -13,9 +13,11 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bkledger/bk/compat/bank"
+	"github.com/bkledger/bk/compat/facade/upstream"
 )
 
 const (
@@ -25,10 +27,12 @@ const (
 	dialTimeout     = 5 * time.Second
 )
 
-// newTransport makes the connections to Bank, shared by all that call it. It adds nothing to a request, and takes nothing from an answer.
+func newDialer() *net.Dialer { return &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second} }
+
+// newTransport makes the connections to Bank of all calls but those that package upstream makes. It adds nothing to a request, and takes nothing from an answer.
 func newTransport() *http.Transport {
 	return &http.Transport{
-		DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:         newDialer().DialContext,
 		MaxIdleConns:        2 * idleConnections,
 		MaxIdleConnsPerHost: idleConnections,
 		IdleConnTimeout:     idleTimeout,
@@ -48,10 +52,12 @@ type proxy struct {
 
 // passing is what the proxy notes about one call.
 type passing struct {
-	unsized  bool          // the answer's length isn't known before its end
-	upstream time.Duration // what was waited for Bank
-	err      error         // no answer came from Bank
-	cut      error         // one came, and broke off
+	answer   *asIs                     // to the client
+	unsized  bool                      // the answer's length isn't known before its end
+	upstream time.Duration             // what was waited for Bank
+	err      error                     // no answer came from Bank
+	cut      error                     // one came, and broke off
+	begun    atomic.Pointer[bodyFault] // the client's body broke off on its way to Bank
 }
 
 type passingKey struct{}
@@ -72,10 +78,12 @@ func newProxy(target *url.URL, transport http.RoundTripper, logger *slog.Logger)
 				}
 			}
 		},
-		Transport:     timed{transport},
-		FlushInterval: -1,
-		BufferPool:    &buffers{},
-		ErrorLog:      log.New(io.Discard, "", 0), // clients that go away; what concerns Bank comes to ErrorHandler
+		Transport: timed{upstream.New(upstream.Config{
+			Dial: newDialer().DialContext, Other: transport, MaxIdle: idleConnections, IdleTimeout: idleTimeout,
+		})},
+		// No FlushInterval: it takes a timer and a goroutine even where it is none. asIs and timedBody do it.
+		BufferPool: &buffers{},
+		ErrorLog:   log.New(io.Discard, "", 0), // clients that go away; what concerns Bank comes to ErrorHandler
 		ModifyResponse: func(res *http.Response) error {
 			noted(res.Request.Context()).unsized = res.ContentLength < 0
 			return nil
@@ -108,19 +116,32 @@ func withNotes(ctx context.Context) (context.Context, *passing) {
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, notes := withNotes(r.Context())
 	control := http.NewResponseController(w)
+	answer := &asIs{ResponseWriter: w, control: control}
+	notes.answer = answer
 	if r.ProtoMajor == 1 && r.ContentLength < 0 {
 		_ = control.EnableFullDuplex() // the answer to a stream may begin before its end; where that can't be, it waits
 	}
-	p.reverse.ServeHTTP(asIs{w}, r.WithContext(ctx))
+	out := r.WithContext(ctx)
+	if _, ok := r.Body.(*inMemory); !ok && r.ContentLength != 0 {
+		out.Body = &notedBody{r.Body, notes}
+	}
+	p.reverse.ServeHTTP(answer, out)
 	if notes.unsized {
-		_ = control.Flush() // even an empty answer of unknown length stays one; a client that is gone doesn't mind
+		_ = answer.FlushError() // even an empty answer of unknown length stays one; a client that is gone doesn't mind
 	}
 }
 
-// asIs keeps Go's server from filling in what Bank left out.
-type asIs struct{ http.ResponseWriter }
+// asIs keeps Go's server from filling in what Bank left out, and from keeping back what Bank has sent. httputil flushes the header of an answer of unknown length on a
+// goroutine of its own, beside the one that copies the answer: they take turns.
+type asIs struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	mu      sync.Mutex
+}
 
-func (a asIs) WriteHeader(status int) {
+func (a *asIs) WriteHeader(status int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if header := a.Header(); status >= 200 {
 		for _, name := range []string{"Content-Type", "Date"} {
 			if _, ok := header[name]; !ok {
@@ -131,12 +152,40 @@ func (a asIs) WriteHeader(status int) {
 	a.ResponseWriter.WriteHeader(status)
 }
 
+func (a *asIs) Write(p []byte) (int, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n, err := a.ResponseWriter.Write(p)
+	if err == nil {
+		err = a.control.Flush()
+	}
+	if errors.Is(err, http.ErrNotSupported) {
+		err = nil // an answer that is recorded
+	}
+	return n, err
+}
+
+// FlushError is for [http.ResponseController].
+func (a *asIs) FlushError() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.control.Flush()
+}
+
 // Unwrap is for [http.ResponseController].
-func (a asIs) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+func (a *asIs) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 // failed answers where Bank did not.
 func failed(w http.ResponseWriter, r *http.Request, err error, logger *slog.Logger) {
 	fault := bank.Errorf(bank.Internal, "Bank can't be reached")
+	if body := new(upstream.BodyError); errors.As(err, &body) {
+		answerError(w, unreadable(body.Err))
+		return
+	}
+	if broke := noted(r.Context()).begun.Load(); broke != nil { // Bank can't take it for a whole one
+		answerError(w, unreadable(broke.err))
+		return
+	}
 	if writes(r) && !notSent(err) {
 		fault = bank.Errorf(bank.OutcomeUnknown, "Bank's answer was lost")
 	}
@@ -147,13 +196,13 @@ func failed(w http.ResponseWriter, r *http.Request, err error, logger *slog.Logg
 }
 
 // notSent reports whether an error says that Bank can't have seen the call.
-func notSent(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
-}
+func notSent(err error) bool { return upstream.NotSent(err) }
 
 // unreadable gives the answer to a client whose body can't be read: what it was told to say, nobody was.
 func unreadable(err error) *bank.Error {
+	if told := new(bank.Error); errors.As(err, &told) {
+		return told
+	}
 	if large := new(http.MaxBytesError); errors.As(err, &large) {
 		return bank.Errorf(bank.TooLarge, "the body is above %d bytes", large.Limit)
 	}
@@ -183,10 +232,26 @@ func (t timed) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := t.next.RoundTrip(r)
 	notes := noted(r.Context())
 	notes.upstream += time.Since(began)
-	if err == nil && res.StatusCode != http.StatusSwitchingProtocols {
+	if err == nil && res.StatusCode != http.StatusSwitchingProtocols && res.Body != http.NoBody {
 		res.Body = &timedBody{res.Body, notes}
 	}
 	return res, err
+}
+
+// notedBody is a client's body on its way to Bank.
+type notedBody struct {
+	io.ReadCloser
+	notes *passing
+}
+
+type bodyFault struct{ err error }
+
+func (b *notedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.notes.begun.Store(&bodyFault{err})
+	}
+	return n, err
 }
 
 type timedBody struct {
@@ -195,6 +260,9 @@ type timedBody struct {
 }
 
 func (b *timedBody) Read(p []byte) (int, error) {
+	if some, ok := b.ReadCloser.(interface{ Ready() bool }); (!ok || !some.Ready()) && b.notes.answer != nil {
+		_ = b.notes.answer.FlushError() // the header must not wait for a body that is slow; a client that is gone is found out at the next write
+	}
 	began := time.Now()
 	n, err := b.ReadCloser.Read(p)
 	b.notes.upstream += time.Since(began)

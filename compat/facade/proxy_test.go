@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -216,6 +217,23 @@ func TestProxyStreams(t *testing.T) {
 	}
 }
 
+// TestProxyUnsized: an answer of unknown length has one header, whoever sends it first.
+func TestProxyUnsized(t *testing.T) {
+	t.Parallel()
+	address := stand(t, script(t, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n").address)
+	for range 300 {
+		res, err := http.Get("http://" + address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || string(got) != "ok" {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+}
+
 func TestProxyFailures(t *testing.T) {
 	t.Parallel()
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
@@ -261,6 +279,125 @@ func TestProxyFailures(t *testing.T) {
 			t.Errorf("%q ends as if it were whole", body)
 		}
 	})
+}
+
+// TestProxySlowAnswer: the header of an answer goes on before its body is there, and each part of that before the next, though its length is known.
+func TestProxySlowAnswer(t *testing.T) {
+	t.Parallel()
+	next := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // an answer that comes before the end of a long body may break off
+		w.Header().Set("Content-Length", "3")
+		w.WriteHeader(http.StatusAccepted)
+		for i := range 3 {
+			_ = http.NewResponseController(w).Flush()
+			<-next
+			fmt.Fprint(w, i)
+		}
+	}))
+	t.Cleanup(server.Close)
+	for _, length := range []int{2, 1 << 20} { // of the request: both ways to Bank
+		res, err := http.Post("http://"+stand(t, server.Listener.Addr().String())+"/trades", "text/plain", strings.NewReader(strings.Repeat("x", length)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != http.StatusAccepted || res.ContentLength != 3 {
+			t.Errorf("%d, %d bytes", res.StatusCode, res.ContentLength)
+		}
+		one := make([]byte, 1)
+		for i := range 3 {
+			next <- struct{}{}
+			if _, err := io.ReadFull(res.Body, one); err != nil || string(one) != fmt.Sprint(i) {
+				t.Errorf("%q, %v; want %d", one, err, i)
+			}
+		}
+		res.Body.Close()
+	}
+}
+
+// TestProxyClientLeaves: Bank is told by the end of the connection.
+func TestProxyClientLeaves(t *testing.T) {
+	t.Parallel()
+	asked, left := make(chan struct{}, 2), make(chan struct{}, 2)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // or the server does not look whether the client is there
+		asked <- struct{}{}
+		<-r.Context().Done()
+		left <- struct{}{}
+	}))
+	t.Cleanup(server.Close)
+	for _, request := range []string{"GET /accounts HTTP/1.1\r\nHost: b\r\n\r\n", "POST /trades HTTP/1.1\r\nHost: b\r\nContent-Length: 2\r\n\r\n[]"} {
+		conn, err := net.Dial("tcp", stand(t, server.Listener.Addr().String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		<-asked
+		conn.Close()
+		select {
+		case <-left:
+		case <-time.After(patience):
+			t.Fatal("Bank goes on")
+		}
+	}
+}
+
+// TestProxyBodyBreaksOff: Bank does not hear of a call whose client was cut in its body.
+func TestProxyBodyBreaksOff(t *testing.T) {
+	t.Parallel()
+	bank := script(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+	conn, err := net.Dial("tcp", stand(t, bank.address))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST /trades HTTP/1.1\r\nHost: b\r\nContent-Length: 10\r\n\r\n[{"); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") || !strings.Contains(string(answer), `"type":"malformed_request"`) {
+		t.Errorf("%q, %v", answer, err)
+	}
+	bank.mu.Lock()
+	defer bank.mu.Unlock()
+	if len(bank.got) != 0 {
+		t.Errorf("Bank got %q", bank.got)
+	}
+}
+
+// TestProxyRefusedEarly: Bank refuses a long body without reading it.
+func TestProxyRefusedEarly(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > 1<<20 {
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			return
+		}
+		_, _ = io.Copy(w, r.Body)
+	}))
+	t.Cleanup(server.Close)
+	address := stand(t, server.Listener.Addr().String())
+	for _, length := range []int{1<<20 + 1, 10, 1<<20 + 100, 1 << 20, 100} {
+		want := http.StatusOK
+		if length > 1<<20 {
+			want = http.StatusRequestEntityTooLarge
+		}
+		res, err := http.Post("http://"+address+"/trades", "text/plain", strings.NewReader(strings.Repeat("x", length)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.Copy(io.Discard, res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != want || want == http.StatusOK && got != int64(length) {
+			t.Errorf("%d bytes: %d with %d, %v", length, res.StatusCode, got, err)
+		}
+	}
 }
 
 func TestRouteOf(t *testing.T) {

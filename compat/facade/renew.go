@@ -18,7 +18,8 @@ import (
 const (
 	renewRounds = 3
 	renewFor    = 15 * time.Second
-	renewedFor  = 2 * time.Second // the façade's database may be away: reads go on
+	// renewedFor bounds the question whether a renewal has been made: the façade's database may be away, and reads go on.
+	renewedFor = 250 * time.Millisecond
 	// renewAhead ids are left out behind a replayed one: what is replayed next under one of them needs no new epoch.
 	renewAhead = 1000
 )
@@ -30,10 +31,13 @@ var errPassed = errors.New("BK's ids have yet to go on behind it; send it again"
 func passed(context.Context, bank.ID, bank.ID) error { return errPassed }
 
 // replayed reads the body of a POST /replay and gives the ids under which something would be booked; 0 for none. The request gets its body again.
-func replayed(r *http.Request) (next *http.Request, trade, cash bank.ID, err error) {
+func replayed(r *http.Request) (next *http.Request, trade, cash bank.ID) {
+	if r.ContentLength > maxBody { // it is refused
+		return r, 0, 0
+	}
 	body, whole, err := readBody(r)
-	if err != nil {
-		return nil, 0, 0, err
+	if err != nil { // whoever is asked says so
+		return r, 0, 0
 	}
 	if !whole { // it is refused
 		next := r.WithContext(r.Context())
@@ -41,13 +45,13 @@ func replayed(r *http.Request) (next *http.Request, trade, cash bank.ID, err err
 			io.Reader
 			io.Closer
 		}{io.MultiReader(bytes.NewReader(body), r.Body), r.Body}
-		return next, 0, 0, nil
+		return next, 0, 0
 	}
 	next = again(r, r.Context(), body)
 	if replay, err := bank.ReadReplay(body); err == nil && (replay.Request != nil || replay.Cash != nil) {
 		trade, cash = replay.TradeID, replay.CashID
 	}
-	return next, trade, cash, nil
+	return next, trade, cash
 }
 
 // renew makes the ids that BK gives go on behind others, on all replicas, if BK could come to them. The caller has no ticket.
@@ -74,36 +78,54 @@ func (s *Service) renew(ctx context.Context, trade, cash bank.ID) error {
 	return fmt.Errorf("ids do not go on behind trade %s, cash %s", trade, cash)
 }
 
-// renewed waits for the end of a renewal that this replica knows of, so that nothing is shown under an id of before that has one of after it. Reads of other
-// replicas' work wait for it at most as long as writes.
-func (s *Service) renewed(ctx context.Context) {
-	var late <-chan time.Time
-	for {
-		state, changed := s.keeper.State()
-		if state.Switching == nil || state.Switching.To != state.Mode {
-			return
+// renewing reports whether this replica knows of a renewal that is not over.
+func (s *Service) renewing() bool {
+	state, _ := s.keeper.State()
+	return state.Switching != nil && state.Switching.To == state.Mode
+}
+
+// fromBooks serves a read from BK's books. It does not wait for a renewal. But what is booked behind one has ids that this replica may not have heard of: so while it
+// knows of a renewal under way, an answer is given only if none was made by then, or if it was made with the new ids.
+func (s *side) fromBooks(w http.ResponseWriter, r *http.Request) {
+	if !s.service.renewing() {
+		s.bk.ServeHTTP(w, r)
+		return
+	}
+	known := s.service.entered.Load()
+	answer := newRecord()
+	s.bk.ServeHTTP(answer, r)
+	if s.service.later(r.Context(), known) {
+		answer = newRecord()
+		s.bk.ServeHTTP(answer, r)
+	}
+	answer.send(w)
+}
+
+// later reports whether the ids of a later epoch than known are in use. If there is one, they are taken into use. Where the façade's database does not answer, nobody can
+// say; then others book nothing under new ids before they have given this replica the time of a hold to hear of it.
+func (s *Service) later(ctx context.Context, known int64) bool {
+	if s.entered.Load() == known {
+		asking, cancel := context.WithTimeout(ctx, renewedFor)
+		defer cancel()
+		var now int64
+		if err := s.pool.QueryRow(asking, latestEpoch).Scan(&now); err != nil || now == known {
+			return false
 		}
-		if late == nil {
-			timer := time.NewTimer(renewedFor)
-			defer timer.Stop()
-			late = timer.C
-		}
-		select {
-		case <-changed:
-		case <-late:
-			return
-		case <-ctx.Done():
-			return
+		if err := s.keeper.Refresh(asking); err != nil {
+			return false
 		}
 	}
+	return s.entered.Load() != known
 }
+
+const latestEpoch = `SELECT coalesce(max(epoch), 0) FROM facade.mode`
 
 // sameEpoch notes the epoch whose ids are in use, and gives the question whether it is the latest.
 func (s *Service) sameEpoch() func(context.Context, pgx.Tx) error {
 	known := s.entered.Load()
 	return func(ctx context.Context, tx pgx.Tx) error {
 		var now int64
-		if err := tx.QueryRow(ctx, `SELECT coalesce(max(epoch), 0) FROM facade.mode`).Scan(&now); err != nil {
+		if err := tx.QueryRow(ctx, latestEpoch).Scan(&now); err != nil {
 			return fmt.Errorf("read the epoch: %w", err)
 		}
 		if now != known {

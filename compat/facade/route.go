@@ -34,6 +34,9 @@ func (s *side) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// Deferred: the proxy ends a broken answer by a panic.
 	defer func() {
 		s.service.metrics.served(s.name, route, r.Method, current, counted.status, time.Since(began), notes.upstream)
+		if counted.status >= http.StatusInternalServerError || counted.status == 0 {
+			s.service.health.suspect()
+		}
 	}()
 	if !writes(r) {
 		s.read(counted, r, current)
@@ -44,21 +47,18 @@ func (s *side) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // admit makes a write in the mode of its ticket, which it notes.
 func (s *side) admit(w http.ResponseWriter, r *http.Request, current *mode.Mode) {
+	take := s.service.intake.take
 	if !s.operations && strings.HasPrefix(r.URL.Path, "/uploads/") {
-		spooled, end := s.service.uploads.spool(w, r)
-		if spooled == nil {
-			return
-		}
-		defer end()
-		r = spooled
+		take = s.service.uploads.spool
 	}
+	r, end := take(w, r)
+	if r == nil {
+		return
+	}
+	defer end()
 	var trade, cash bank.ID
 	if s.operations && r.Method == http.MethodPost && r.URL.Path == "/replay" {
-		var err error
-		if r, trade, cash, err = replayed(r); err != nil {
-			answerError(w, unreadable(err))
-			return
-		}
+		r, trade, cash = replayed(r)
 	}
 	for next, after := r, int64(0); next != nil; {
 		if (trade != 0 || cash != 0) && s.service.ledger != nil && s.service.keeper.Mode().Primary() == mode.BK {
@@ -81,6 +81,7 @@ func (s *side) admit(w http.ResponseWriter, r *http.Request, current *mode.Mode)
 // refuse answers a write that was not sent to anybody.
 func (s *side) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.Is(err, context.Canceled) {
+		s.service.metrics.refuse(refusal(err))
 		s.service.cfg.Log.Warn("a write is refused", "method", r.Method, "path", r.URL.Path, "error", err)
 		answerError(w, bank.Errorf(bank.Internal, "%v", err))
 	}
@@ -101,7 +102,7 @@ func (s *side) write(w http.ResponseWriter, r *http.Request, ticket *mode.Ticket
 	case uploads:
 		s.service.uploads.handler.ServeHTTP(w, r.WithContext(ticket.Context))
 	case ticket.Mode == mode.BankPrimary:
-		return s.service.shadow.serve(w, r, ticket, s.operations, s.bank)
+		return s.service.bankFirst.serve(w, r, ticket, s.operations, s.bank)
 	default:
 		s.bk.ServeHTTP(w, r.WithContext(ticket.Context))
 	}
@@ -113,10 +114,17 @@ func (s *side) read(w http.ResponseWriter, r *http.Request, current mode.Mode) {
 		s.service.uploads.read(w, r, current, s.bank)
 		return
 	}
+	if r.ContentLength != 0 && current.Primary() == mode.Bank {
+		taken, end := s.service.intake.take(w, r)
+		if taken == nil {
+			return
+		}
+		defer end()
+		r = taken
+	}
 	primary := s.bank
 	if current.Primary() == mode.BK {
-		s.service.renewed(r.Context())
-		primary = s.bk
+		primary = http.HandlerFunc(s.fromBooks)
 	}
 	sampler := s.service.sampler
 	if s.operations || sampler == nil || current.Secondary() == mode.None {

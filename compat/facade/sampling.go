@@ -1,6 +1,7 @@
 package facade
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -41,6 +42,21 @@ func (s *Service) behind() time.Duration {
 	}
 	st := s.queue.Stats()
 	return late(st.Blocked, st.Age, s.queue.Worker())
+}
+
+// divergence serves GET /divergences/{id}.
+func (s *Service) divergence(w http.ResponseWriter, r *http.Request) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if s.sampler == nil || err != nil {
+		reply(w, http.StatusNotFound, Fault{"there is no such divergence"})
+		return
+	}
+	kept, err := s.sampler.Get(r.Context(), id)
+	if errors.Is(err, sample.ErrNotFound) {
+		reply(w, http.StatusNotFound, Fault{err.Error()})
+		return
+	}
+	done(w, err, kept)
 }
 
 // listDivergences serves GET /divergences.

@@ -1,6 +1,7 @@
 package facade
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -48,7 +49,16 @@ func TestSampling(t *testing.T) {
 	if d := list[0]; d.Kind != "missing_row" || d.Mode != mode.BankPrimary || d.Replica != cfg.Replica {
 		t.Errorf("%+v", d)
 	}
+	var one sample.Divergence
+	if code := get(t, at.Admin, fmt.Sprintf("/divergences/%d", list[0].ID), &one); code != http.StatusOK || one != list[0] {
+		t.Errorf("%d, %+v; listed was %+v", code, one, list[0])
+	}
 	var fault Fault
+	for _, id := range []string{"99999", "x"} {
+		if code := get(t, at.Admin, "/divergences/"+id, &fault); code != http.StatusNotFound || fault.Error == "" {
+			t.Errorf("divergence %s: %d, %s", id, code, fault.Error)
+		}
+	}
 	if code := get(t, at.Admin, "/divergences?limit=x", &fault); code != http.StatusBadRequest {
 		t.Errorf("a limit of x: %d", code)
 	}

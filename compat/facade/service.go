@@ -34,24 +34,29 @@ type Addresses struct{ API, Operations, Admin string }
 
 // Service is one replica of the façade.
 type Service struct {
-	cfg     Config
-	pool    *pgxpool.Pool
-	bank    *bank.Client
-	client  *client.Client // BK's; nil without one, as what follows
-	ids     *books.IDs
-	ledger  *books.Ledger
-	queue   *queue.Queue
-	feed    *feed.Feed
-	follow  *follow.Follower // nil without Kafka
-	keeper  *mode.Keeper
-	uploads *uploads
-	worker  *upload.Worker
-	shadow  *shadow
-	sampler *sample.Sampler // nil without BK
-	metrics *metrics
-	entered atomic.Int64 // the epoch whose ids are in use
-	api     *side
-	ops     *side
+	cfg       Config
+	pool      *pgxpool.Pool
+	bank      *bank.Client
+	client    *client.Client // BK's; nil without one, as what follows
+	ids       *books.IDs
+	ledger    *books.Ledger
+	queue     *queue.Queue
+	feed      *feed.Feed
+	follow    *follow.Follower // nil without Kafka
+	keeper    *mode.Keeper
+	intake    *intake
+	uploads   *uploads
+	worker    *upload.Worker
+	bankFirst *bankFirst
+	sampler   *sample.Sampler // nil without BK
+	metrics   *metrics
+	entered   atomic.Int64 // the epoch whose ids are in use
+	health    *health
+	feeding   sync.Mutex // what the feed may do
+	latest    mode.Epoch // under feeding
+	finals    int        // declarations that bk-only is final, under way; under feeding
+	api       *side
+	ops       *side
 }
 
 // Run serves until ctx ends, then stops in order and returns nil. ready, if not nil, is called once, when the façade serves.
@@ -120,7 +125,11 @@ func (s *Service) assemble(ctx context.Context, admin string) (err error) {
 	if err := s.assembleHTTP(transport, key); err != nil {
 		return err
 	}
-	return s.keeper.Open(ctx)
+	if err := s.keeper.Open(ctx); err != nil {
+		return err
+	}
+	s.assembleHealth(ctx)
+	return nil
 }
 
 // assembleBK makes what is needed beside BK. It need not be there yet.
@@ -131,12 +140,15 @@ func (s *Service) assembleBK(ctx context.Context) (err error) {
 	if s.client, err = client.New(s.cfg.BK, connect.WithAcceptCompression("gzip", nil, nil)); err != nil {
 		return fmt.Errorf("BK: %w", err)
 	}
+	if err := isBK(ctx, s.cfg.BK); err != nil {
+		return err
+	}
 	s.ids = books.NewIDs()
 	if s.ledger, err = books.New(books.Config{Client: s.client, Pool: s.pool, IDs: s.ids, Pass: passed, CallTimeout: s.cfg.CallTimeout, Log: s.cfg.Log}); err != nil {
 		return fmt.Errorf("BK: %w", err)
 	}
 	if s.queue, err = queue.Open(ctx, queue.Config{
-		Postgres: s.cfg.Postgres, Replica: s.cfg.Replica, Bank: s.bank, BK: s.ledger, Limit: s.cfg.QueueLimit, Full: s.queueFull, Log: s.cfg.Log,
+		Postgres: s.cfg.Postgres, Replica: s.cfg.Replica, Bank: s.bank, BK: atOnce{s.ledger}, Limit: s.cfg.QueueLimit, Full: s.queueFull, Log: s.cfg.Log,
 		CallTimeout: s.cfg.CallTimeout, RollTimeout: s.cfg.RollTimeout, SettleAfter: s.cfg.SettleAfter,
 	}); err != nil {
 		return err
@@ -151,11 +163,13 @@ func (s *Service) assembleBK(ctx context.Context) (err error) {
 }
 
 func (s *Service) assembleHTTP(transport http.RoundTripper, key string) error {
-	store, err := upload.New(upload.Config{Pool: s.pool, Schema: "facade", Log: s.cfg.Log})
+	s.intake = &intake{dir: os.TempDir(), pace: bodyPace, long: make(chan struct{}, longBodies), log: s.cfg.Log}
+	s.uploads = &uploads{pool: s.pool, bank: s.bank, dir: os.TempDir(), spools: make(chan struct{}, spools), log: s.cfg.Log}
+	store, err := upload.New(upload.Config{Pool: s.pool, Schema: "facade", Known: s.uploads.passed, Log: s.cfg.Log})
 	if err != nil {
 		return fmt.Errorf("uploads: %w", err)
 	}
-	s.uploads = &uploads{store: store, pool: s.pool, bank: s.bank, dir: os.TempDir(), spools: make(chan struct{}, spools), log: s.cfg.Log}
+	s.uploads.store = store
 	apiURL, err := baseURL(s.cfg.Bank)
 	if err != nil {
 		return err
@@ -166,7 +180,7 @@ func (s *Service) assembleHTTP(transport http.RoundTripper, key string) error {
 	}
 	s.api = &side{service: s, name: "api", bank: newProxy(apiURL, transport, s.cfg.Log)}
 	s.ops = &side{service: s, name: "operations", operations: true, bank: newProxy(operationsURL, transport, s.cfg.Log)}
-	handles := front.Config{Ledger: s.ledger, Uploads: s.uploads, Keys: s.cfg.Keys, Log: s.cfg.Log, LongTimeout: s.cfg.RollTimeout}
+	handles := front.Config{Ledger: s.ledger, Uploads: s.uploads, Keys: s.cfg.Keys, Log: s.cfg.Log, LongTimeout: s.cfg.RollTimeout, Pace: upload.Pace{Bytes: -1}} // files have come in by then
 	if s.ledger == nil {
 		handles.Ledger = noLedger{} // uploads that the façade has from another time are served still
 	}
@@ -176,8 +190,8 @@ func (s *Service) assembleHTTP(transport http.RoundTripper, key string) error {
 	}
 	s.api.bk, s.ops.bk = handler.API(), handler.Operations()
 	s.uploads.handler = s.api.bk
-	s.shadow = &shadow{queue: s.queue, bank: s.bank, log: s.cfg.Log}
 	s.metrics = newMetrics(s)
+	s.bankFirst = &bankFirst{queue: s.queue, bank: s.bank, count: s.metrics.refuse, log: s.cfg.Log}
 	if err := s.assembleSampler(); err != nil {
 		return err
 	}
@@ -264,6 +278,8 @@ func (s *Service) serve(ctx context.Context, listeners [3]net.Listener, ready fu
 	if s.sampler != nil {
 		parts.Go(func() { s.sampler.Run(running) })
 	}
+	parts.Go(func() { s.uploads.watch(running) })
+	parts.Go(func() { s.health.run(running) })
 	var worker sync.WaitGroup
 	worker.Go(func() { s.worker.Run(uploading) })
 	ready()

@@ -9,13 +9,13 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"os"
 
 	"github.com/bkledger/bk/compat/bank"
+	"github.com/bkledger/bk/compat/bank/upload"
 )
 
 const (
-	maxSpool = 257 << 20 // a file, and what stands around it; what is longer goes on as it comes in, to be refused
+	maxSpool = 257 << 20 // a file, and what stands around it; what is longer is refused
 	spools   = 8         // files that come in at once; more wait
 )
 
@@ -23,79 +23,49 @@ const (
 type spooled struct {
 	io.Reader
 	io.Closer // the connection's
-	file      *os.File
-	size      int64
-	whole     bool
+	spool     *upload.Spool
 }
 
-// remembering keeps why a client's body could not be read.
-type remembering struct {
-	from io.Reader
-	err  error
-}
+// whole tells whether there is nothing behind it.
+func (s *spooled) whole() bool { return s.spool.Size() < maxSpool }
 
-func (r *remembering) Read(p []byte) (int, error) {
-	n, err := r.from.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		r.err = err
-	}
-	return n, err
-}
-
-// failing is a body that breaks off, as the client's did.
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
-
-// spool takes an upload's body in, so that it is whole before a ticket is taken: a slow client must not hold up a step. end gives its room free. It answers itself
-// where that can't be done, and gives nil.
+// spool takes an upload's body in, so that it is whole before a ticket is taken: a slow client must not hold up a step, and one that is too slow not the others that
+// want to come in. end gives its room free. It answers itself where that can't be done, and gives nil.
 func (u *uploads) spool(w http.ResponseWriter, r *http.Request) (next *http.Request, end func()) {
 	if r.ContentLength > maxSpool {
-		return r, func() {}
+		return headOnly(r, errTooLarge), func() {}
 	}
 	select {
 	case u.spools <- struct{}{}:
 	case <-r.Context().Done():
 		return nil, nil
 	}
-	file, err := os.CreateTemp(u.dir, "upload-*")
-	if err == nil {
-		err = os.Remove(file.Name()) // a crash leaves nothing behind
-	}
-	end = func() {
-		if file != nil {
-			_ = file.Close() // it has no name, and nobody reads it any more
-		}
+	body := upload.Steady(w, r.Body, u.pace)
+	spool, err := upload.NewSpool(u.dir, maxSpool, body)
+	if err != nil {
 		<-u.spools
-	}
-	from := &remembering{from: r.Body}
-	var size int64
-	if err == nil {
-		size, err = io.Copy(file, io.LimitReader(from, maxSpool))
-	}
-	if err != nil && from.err == nil {
-		end()
+		if client := new(upload.ReadError); errors.As(err, &client) {
+			return broken(w, r, client.Err)
+		}
 		u.log.Error("a file can't be taken in", "path", r.URL.Path, "error", err)
 		answerError(w, bank.Errorf(bank.Internal, "the file can't be taken in"))
 		return nil, nil
 	}
-	body := &spooled{Closer: r.Body, file: file, size: size, whole: size < maxSpool && from.err == nil}
-	body.Reader = io.MultiReader(io.NewSectionReader(file, 0, size), r.Body)
-	if from.err != nil {
-		body.Reader = io.MultiReader(io.NewSectionReader(file, 0, size), failing{from.err})
-	}
 	next = r.WithContext(r.Context())
-	next.Body = body
-	return next, end
+	next.Body = &spooled{Reader: io.MultiReader(spool.Reader(), body), Closer: r.Body, spool: spool}
+	return next, func() {
+		spool.Close()
+		<-u.spools
+	}
 }
 
 // fileID gives the id of the file in an upload, "" if there is none that can be read: then it is refused by whoever gets it.
 func (s *spooled) fileID(contentType string) (string, error) {
 	kind, parameters, err := mime.ParseMediaType(contentType)
-	if err != nil || kind != "multipart/form-data" || parameters["boundary"] == "" || !s.whole {
+	if err != nil || kind != "multipart/form-data" || parameters["boundary"] == "" || !s.whole() {
 		return "", nil
 	}
-	parts := multipart.NewReader(io.NewSectionReader(s.file, 0, s.size), parameters["boundary"])
+	parts := multipart.NewReader(s.spool.Reader(), parameters["boundary"])
 	for {
 		part, err := parts.NextPart()
 		if err != nil {

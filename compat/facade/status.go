@@ -4,6 +4,9 @@ import (
 	"context"
 	"sort"
 
+	"github.com/bkledger/bk/compat/bank/upload"
+	"github.com/bkledger/bk/compat/facade/feed"
+	"github.com/bkledger/bk/compat/facade/follow"
 	"github.com/bkledger/bk/compat/facade/mode"
 	"github.com/bkledger/bk/compat/facade/sample"
 )
@@ -33,20 +36,23 @@ type Backlog struct {
 
 // Status is a replica's view of everything.
 type Status struct {
-	Replica  string         `json:"replica"`
-	State    mode.State     `json:"state"`
-	Gate     mode.Gate      `json:"gate"`
-	Replicas []mode.Replica `json:"replicas"`
-	Backlogs []Backlog      `json:"backlogs"`
-	Switches []mode.Attempt `json:"switches"` // the latest first
-	History  []mode.Epoch   `json:"history"`  // the latest first
-	Routes   []RouteStatus  `json:"routes"`
-	Sampling *sample.Stats  `json:"sampling"` // of this replica; null where nothing can be compared
-	Missing  []string       `json:"missing"`  // what could not be found out, with the reason
+	Replica  string              `json:"replica"`
+	State    mode.State          `json:"state"`
+	Gate     mode.Gate           `json:"gate"`
+	Primary  Primary             `json:"primary"`
+	Replicas []mode.Replica      `json:"replicas"`
+	Backlogs []Backlog           `json:"backlogs"`
+	Gaps     []follow.Gap        `json:"gaps"`     // what Kafka had deleted of Bank's events before they were read: BK lacks them
+	Uploads  []upload.Unfinished `json:"uploads"`  // that the façade works off; the first may wait for a row
+	Switches []mode.Attempt      `json:"switches"` // the latest first
+	History  []mode.Epoch        `json:"history"`  // the latest first
+	Routes   []RouteStatus       `json:"routes"`
+	Sampling *sample.Stats       `json:"sampling"` // of this replica; null where nothing can be compared
+	Missing  []string            `json:"missing"`  // what could not be found out, with the reason
 }
 
 func (s *Service) status(ctx context.Context) Status {
-	st := Status{Replica: s.cfg.Replica, Gate: s.keeper.Gate(), Backlogs: s.backlogs(), Routes: s.metrics.routes(), Missing: []string{}}
+	st := Status{Replica: s.cfg.Replica, Gate: s.keeper.Gate(), Primary: s.health.now(), Backlogs: s.backlogs(), Gaps: s.gaps(), Uploads: s.uploads.seen(), Routes: s.metrics.routes(), Missing: []string{}}
 	st.State, _ = s.keeper.State()
 	if s.sampler != nil {
 		stats := s.sampler.Stats()
@@ -82,6 +88,9 @@ func (s *Service) backlogs() []Backlog {
 		return []Backlog{}
 	}
 	q, f := s.queue.Stats(), s.feed.Stats()
+	if state, _ := s.keeper.State(); state.Final { // nothing is kept for Bank
+		f = feed.Stats{LeftOut: f.LeftOut}
+	}
 	qw, fw := s.queue.Worker(), s.feed.Worker()
 	return []Backlog{
 		{toBK, int64(q.Waiting), q.Age.Seconds(), q.Blocked, qw.Working, qw.Away, kinds(q.LeftOut)},

@@ -29,7 +29,7 @@ func (s *Service) Ready(ctx context.Context, step mode.Step) error {
 	if s.ledger == nil && to != mode.BankOnly {
 		return errNoBK
 	}
-	if from != "" {
+	if from != "" && !step.Final {
 		if err := s.uploads.ended(ctx); err != nil {
 			return err
 		}
@@ -46,6 +46,10 @@ func (s *Service) Ready(ctx context.Context, step mode.Step) error {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	switch {
+	case step.Final:
+		return s.readyFinal(ctx, step)
+	case to == mode.BKOnly && from == mode.BKPrimary:
+		return s.notBlocked(ctx) // in bk-only nobody would bring it
 	case to == mode.BankPrimary && (from == mode.BankOnly || from == ""):
 		if st := s.queue.Stats(); from != "" && st.Waiting >= s.cfg.QueueLimit {
 			return fmt.Errorf("the queue is full (%d rows): BK would be left behind again", st.Waiting)
@@ -89,6 +93,8 @@ func (s *Service) equal(ctx context.Context, step mode.Step) error {
 func (s *Service) Drain(ctx context.Context, step mode.Step) error {
 	from, to := step.From.Mode, step.To
 	switch {
+	case step.Final:
+		return s.drainFinal(ctx, step)
 	case from == mode.BankOnly && to == mode.BankPrimary:
 		if err := s.uploads.ended(ctx); err != nil { // taken since Ready: Bank books its rows without the façade
 			return err
@@ -111,15 +117,18 @@ func (s *Service) Drain(ctx context.Context, step mode.Step) error {
 // resolved waits until no call is open. One that Bank has done and whose answer was lost would get its row behind what follow writes for the same accounts. What is
 // queued may wait.
 func (s *Service) resolved(ctx context.Context) error {
+	open := 0 // as last known: the last look may have been cut off by the end of the time
 	for {
-		var open int
-		err := s.pool.QueryRow(ctx, `SELECT count(*) FROM facade.intent`).Scan(&open)
-		if err == nil && open == 0 {
-			return nil
+		var now int
+		err := s.pool.QueryRow(ctx, `SELECT count(*) FROM facade.intent`).Scan(&now)
+		if err == nil {
+			if open = now; open == 0 {
+				return nil
+			}
 		}
 		select {
 		case <-ctx.Done():
-			if err != nil {
+			if open == 0 {
 				return fmt.Errorf("look for calls whose outcome is not known: %w", err)
 			}
 			return fmt.Errorf("the outcome of %d calls is not known yet", open)
@@ -220,12 +229,12 @@ func (s *Service) enter(history []mode.Epoch) {
 		s.ledger.Forget()
 	}
 	s.entered.Store(now.Epoch) // from here on ids are right in it
-	if s.feed != nil {
-		if now.Mode == mode.BKPrimary {
-			s.feed.Resume()
-		} else {
-			s.feed.Pause()
-		}
+	s.feeding.Lock()
+	defer s.feeding.Unlock()
+	s.latest = now
+	s.letFeed()
+	if s.health != nil {
+		s.health.suspect()
 	}
 }
 

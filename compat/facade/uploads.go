@@ -2,16 +2,15 @@ package facade
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -30,33 +29,25 @@ type uploads struct {
 		UploadState(ctx context.Context, id string) (bank.Upload, error)
 	}
 	dir    string
+	pace   upload.Pace   // of clients
 	spools chan struct{} // of files that come in
 	log    *slog.Logger
+
+	unfinished atomic.Pointer[[]upload.Unfinished] // at the last look
 }
 
 // Receive takes a file in, unless Bank has it. It implements front.Uploads.
-func (u *uploads) Receive(ctx context.Context, kind, name string, content io.Reader) (_ bank.NewUpload, err error) {
-	file, err := os.CreateTemp(u.dir, "upload-*")
+func (u *uploads) Receive(ctx context.Context, kind, name string, content io.Reader) (bank.NewUpload, error) {
+	return u.store.Receive(ctx, kind, name, content)
+}
+
+// passed tells whether Bank has a file, or may have it.
+func (u *uploads) passed(ctx context.Context, kind, id string) (passed bool, err error) {
+	err = u.pool.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM facade.passed_upload WHERE kind = $1 AND upload_id = $2)`, kind, id).Scan(&passed)
 	if err != nil {
-		return bank.NewUpload{}, fmt.Errorf("keep the file: %w", err)
+		return false, fmt.Errorf("look for uploads that were passed on: %w", err)
 	}
-	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
-	sum := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(file, sum), content); err != nil {
-		return bank.NewUpload{}, fmt.Errorf("receive the file: %w", err)
-	}
-	id := hex.EncodeToString(sum.Sum(nil))
-	var passed bool
-	if err := u.pool.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM facade.passed_upload WHERE kind = $1 AND upload_id = $2)`, kind, id).Scan(&passed); err != nil {
-		return bank.NewUpload{}, fmt.Errorf("look for uploads that were passed on: %w", err)
-	}
-	if passed {
-		return bank.NewUpload{}, bank.Errorf(bank.FileExists, "the file was uploaded before: %s", id)
-	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return bank.NewUpload{}, fmt.Errorf("read the file: %w", err)
-	}
-	return u.store.Receive(ctx, kind, name, file)
+	return passed, nil
 }
 
 // Upload says how one of the façade's own uploads stands, or one that Bank has. It implements front.Uploads.
@@ -165,17 +156,27 @@ func (u *uploads) read(w http.ResponseWriter, r *http.Request, current mode.Mode
 	answer.give(w, r, notes, u.log)
 }
 
+// being says why a step must wait for an upload.
+func being(first upload.Unfinished) error {
+	name := fmt.Sprintf("upload %s (%s)", first.UploadID, first.Name)
+	if first.Held == nil {
+		return fmt.Errorf("%s is being worked off", name)
+	}
+	return fmt.Errorf("%s waits for its row %d, which has failed %d times since %s, at last with %s: %s (hotswap facade uploads give-up, if it never goes through)",
+		name, first.Held.Row, first.Held.Attempts, first.Held.Since.Format(time.RFC3339), first.Held.Type, first.Held.Message)
+}
+
 // uploadsAtOnce is how many are looked up at a time.
 const uploadsAtOnce = 1000
 
 // ended gives an error while an upload is not worked off, here or at Bank.
 func (u *uploads) ended(ctx context.Context) error {
-	running, err := u.store.Running(ctx)
+	unfinished, err := u.store.Unfinished(ctx)
 	if err != nil {
 		return err
 	}
-	if running {
-		return errors.New("an upload is being worked off")
+	if len(unfinished) > 0 {
+		return being(unfinished[0])
 	}
 	for {
 		rows, err := u.pool.Query(ctx, `SELECT upload_id FROM facade.passed_upload WHERE NOT ended LIMIT $1`, uploadsAtOnce)

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // run is one under way.
@@ -19,7 +21,7 @@ type run struct {
 	cfg      Config
 	cluster  *cluster
 	children []*child
-	metrics  string       // URL of BK's
+	profiled []profiled   // servers that are profiled, if asked for
 	numbers  atomic.Int64 // of trades
 	bank     side
 	proxy    side // a façade in bank-only before it
@@ -71,7 +73,7 @@ func (r *run) start(ctx context.Context) (err error) {
 		return err
 	}
 	var bank, facade, books struct {
-		API, Operations string
+		API, Operations, Admin string
 	}
 	var bk struct{ Connect, Metrics string }
 	const local = "127.0.0.1:0"
@@ -87,15 +89,18 @@ func (r *run) start(ctx context.Context) (err error) {
 	if err := r.child(ctx, bkName, r.cfg.BK, serve, &bk); err != nil {
 		return err
 	}
-	r.metrics = bk.Metrics
 	listen = append(listen, "--admin-listen", local, "--bank", bank.API, "--bank-operations", bank.Operations)
 	if err := r.child(ctx, proxyName, r.cfg.Hotswap, append(append([]string{"facade", "--mode", "bank-only", "--db", r.cluster.dsn(proxyDB)}, listen...), quiet...), &facade); err != nil {
 		return err
 	}
-	if err := r.child(ctx, booksName, r.cfg.Hotswap,
-		append(append([]string{"facade", "--mode", "bk-only", "--bk", bk.Connect, "--db", r.cluster.dsn(booksDB)}, listen...), quiet...), &books); err != nil {
+	only := append(append([]string{"facade", "--mode", "bk-only", "--bk", bk.Connect, "--db", r.cluster.dsn(booksDB)}, listen...), quiet...)
+	if r.cfg.Profile != "" {
+		only = append(only, "--pprof")
+	}
+	if err := r.child(ctx, booksName, r.cfg.Hotswap, only, &books); err != nil {
 		return err
 	}
+	r.profiled = []profiled{{bkName, bk.Metrics}, {booksName, books.Admin}}
 	r.bank.api, r.proxy.api, r.books.api = bank.API, facade.API, books.API
 	r.cfg.Progress("opening accounts")
 	if err := open(ctx, bank.API, bank.Operations); err != nil {
@@ -181,7 +186,7 @@ func (r *run) round(ctx context.Context, round int, m *measured) error {
 			r.cfg.Progress(fmt.Sprintf("round %d of %d: %s, %s", round+1, r.cfg.Rounds, s.name, what))
 			stop := func() error { return nil }
 			if s == &r.books && round == 0 && r.cfg.Profile != "" {
-				stop = r.profile(ctx, fmt.Sprintf("bk-calls-of-%d.pprof", trades))
+				stop = r.profile(ctx, fmt.Sprintf("calls-of-%d.pprof", trades))
 			}
 			cpu, before := r.times(), s.booked.Load()
 			rate, err := r.phase(ctx, s, clients, trades, r.cfg.Phase)
@@ -240,12 +245,15 @@ func (r *run) check(ctx context.Context, head int) error {
 	return nil
 }
 
-// profile takes a processor profile of BK until the phase is over.
-func (r *run) profile(ctx context.Context, name string) (wait func() error) {
-	done := make(chan error, 1)
-	go func() {
-		done <- func() error {
-			asked, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", r.metrics, int(r.cfg.Phase.Seconds())), nil)
+// profiled is a server that has profiles at a URL.
+type profiled struct{ name, url string }
+
+// profile takes processor profiles of BK and of the façade before it until the phase is over.
+func (r *run) profile(ctx context.Context, what string) (wait func() error) {
+	var taking errgroup.Group
+	for _, p := range r.profiled {
+		taking.Go(func() error {
+			asked, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", p.url, int(r.cfg.Phase.Seconds())), nil)
 			if err != nil {
 				return err
 			}
@@ -254,13 +262,13 @@ func (r *run) profile(ctx context.Context, name string) (wait func() error) {
 				return fmt.Errorf("profile: %w", err)
 			}
 			defer answer.Body.Close()
-			f, err := os.Create(filepath.Join(r.cfg.Profile, name))
+			f, err := os.Create(filepath.Join(r.cfg.Profile, p.name+"-"+what))
 			if err != nil {
 				return fmt.Errorf("profile: %w", err)
 			}
 			_, err = io.Copy(f, answer.Body)
 			return errors.Join(err, f.Close())
-		}()
-	}()
-	return func() error { return <-done }
+		})
+	}
+	return taking.Wait
 }

@@ -341,8 +341,8 @@ func TestPrune(t *testing.T) {
 	for range 50 {
 		positions = append(positions, s.put(t, "x", 1))
 	}
-	if err := s.finish(t.Context(), positions[:40]); err != nil {
-		t.Fatal(err)
+	if late, err := s.finish(t.Context(), positions[:40]); err != nil || len(late) > 0 {
+		t.Fatal(late, err)
 	}
 	if more, err := s.prune(t.Context(), 20, time.Hour, 10); err != nil || !more {
 		t.Errorf("more: %t, %v", more, err)

@@ -7,7 +7,8 @@
 //     before all behind it.
 //   - Whoever writes rows sees to it that of two rows that share a key the lower position is visible no later than the higher one. Nothing is assumed of
 //     rows that share none: positions may appear out of order.
-//   - A row is delivered at least once. Delivering it again is a repeat to the other system, however late it comes.
+//   - A row is delivered at least once. Delivering it again is a repeat to the other system, however late it comes: nothing else keeps two workers at once from doing harm,
+//     and no lock could, as the other system knows none of ours.
 //   - What is in memory is bounded ([Config].Window), by number and by size, whatever waits in the table. Of a blocked row only the place is in memory; when its next try is due
 //     it is read again.
 //
@@ -27,8 +28,13 @@
 //   - The other system is away, or doesn't say what it did: all is kept, and tried again from the lowest row on, one batch at a time, with pauses from 100 ms to
 //     [Config].AwayPause.
 //   - The worker is killed: its session ends and with it the lock; the next one begins with the lowest row that is not marked, and so repeats what was under way.
-//   - Its session is cut while it lives: it notices within a second and stops. Until then two may deliver the same rows; nobody's are out of order, as a row
-//     is delivered by the second only after those before it.
+//   - Its session is cut while it lives: it notices within a second, or six where the database doesn't answer, and stops; until then two say that they work. That
+//     is a short state and no fault: whoever delivers a row knows that all before it on its keys are done, or sends them in front of it, and what is done stays done. So
+//     the first time that a row takes effect is behind those before it, whoever's delivery it is, and every other time is a repeat, however late it lands.
+//   - The same with a process that is stopped for minutes and goes on.
+//   - A row is skipped while a try of it is under way: what is behind it waits for the try. If that does it, the row is marked as done after all, with an error in
+//     the log. Only if the worker's session was cut as well, and the try lands behind rows of the other worker's, has it been done out of its order: then, too, that
+//     is logged. (Skipping is for rows that were rejected; the other system would have to take the same row on a second try.)
 //   - The façade's database is away: the worker starts again when it is back; what it could not mark is repeated.
 //   - The database crashes and loses the last marks: the same.
 //   - Everything is rejected: with [Config].MaxBlocked rows blocked no more is begun.

@@ -241,14 +241,27 @@ func (s *Store) block(ctx context.Context, row *Row, pause time.Duration, reason
 	return nil
 }
 
-// finish marks rows as done. It need not be durable at once: what is lost with a server that crashes is done again, and that is a repeat.
-func (s *Store) finish(ctx context.Context, positions []int64) error {
-	_, err := s.pool.Exec(ctx, `WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS done)
-		UPDATE `+s.table+` SET done_at = clock_timestamp(), outcome = 'done' FROM lazily WHERE position = ANY($1) AND done_at IS NULL AND lazily.done = 'off'`, positions)
+// finish marks rows as done. It need not be durable at once: what is lost with a server that crashes is done again, and that is a repeat. One that was skipped while a try
+// of it was under way is done after all; late gives the positions of such.
+func (s *Store) finish(ctx context.Context, positions []int64) (late []int64, err error) {
+	rows, err := s.pool.Query(ctx, `WITH lazily AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS done)
+		UPDATE `+s.table+` SET done_at = clock_timestamp(), outcome = 'done' FROM lazily
+		WHERE position = ANY($1) AND (done_at IS NULL OR outcome = 'skipped') AND lazily.done = 'off' RETURNING position, who IS NOT NULL`, positions)
 	if err != nil {
-		return fmt.Errorf("mark rows of %s as done: %w", s.table, err)
+		return nil, fmt.Errorf("mark rows of %s as done: %w", s.table, err)
 	}
-	return nil
+	var position int64
+	var skipped bool
+	_, err = pgx.ForEachRow(rows, []any{&position, &skipped}, func() error {
+		if skipped {
+			late = append(late, position)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("mark rows of %s as done: %w", s.table, err)
+	}
+	return late, nil
 }
 
 // prune removes rows that are done: those beyond the latest keep of them, or older than age. It reports whether there may be more.

@@ -387,7 +387,16 @@ func (s *shift) mark(ctx context.Context) {
 	}
 	positions := s.unmarked
 	s.unmarked, s.marking = nil, true
-	go func() { s.finished <- finished{positions, s.store.finish(ctx, positions)} }()
+	go func() { s.finished <- finished{positions, s.finish(ctx, positions)} }()
+}
+
+// finish marks rows, and tells of those that people thought to be left out.
+func (s *shift) finish(ctx context.Context, positions []int64) error {
+	late, err := s.store.finish(ctx, positions)
+	if len(late) > 0 {
+		s.cfg.Log.Error("rows that were skipped while they were being tried are done after all", "table", s.store.table, "positions", late)
+	}
+	return err
 }
 
 func (s *shift) settled(f finished) error {
@@ -422,5 +431,5 @@ func (s *shift) end(ctx context.Context) error {
 	}
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
-	return s.store.finish(ending, s.unmarked)
+	return s.finish(ending, s.unmarked)
 }

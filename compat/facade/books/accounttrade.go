@@ -40,6 +40,10 @@ func (b *Ledger) AccountTrades(ctx context.Context, account bank.ID, filter fron
 }
 
 func (b *Ledger) accountTrades(ctx context.Context, account bank.ID, filter front.TradeFilter, after bank.ID, limit int) ([]bank.AccountTrade, error) {
+	strays, err := b.straysOf(ctx, account, filter.Date)
+	if err != nil {
+		return nil, err
+	}
 	since := b.places.now()
 	place := pageKey{account, filter.Date, filter.State, after}
 	size := int32(max(1, min(pageRows, 2*limit)))
@@ -50,8 +54,30 @@ func (b *Ledger) accountTrades(ctx context.Context, account bank.ID, filter fron
 	if after != 0 {
 		question.PageToken, _ = b.places.get(place) // without it, from the first one on
 	}
-	var found []*bkv1.TradeSummary
-	var booked []*booking
+	begin := question.PageToken
+	rows, err := b.inOrder(ctx, question, strays, after, limit)
+	if err == nil && len(strays) > 0 {
+		rows, err = b.withStrays(ctx, rows, strays, question.States, after, limit, begin)
+	}
+	if err != nil {
+		return nil, err
+	}
+	found, booked := make([]*bkv1.TradeSummary, len(rows)), make([]*booking, len(rows))
+	for i, row := range rows {
+		found[i], booked[i] = row.summary, row.booked
+		if place.after = row.booked.id; i >= limit-2 { // the next page goes on behind one of the last two, and reads BK's page again
+			b.places.put(since, place, row.token)
+		}
+	}
+	return b.withRunning(ctx, account, found, booked)
+}
+
+// inOrder reads trades behind after, limit of them at most, from the page on that the question names. Their ids ascend as BK's do: strays are left out.
+func (b *Ledger) inOrder(ctx context.Context, question *bkv1.ListTradesRequest, strays []stray, after bank.ID, limit int) (rows []listed, err error) {
+	left := make(map[int64]bool, len(strays))
+	for _, s := range strays {
+		left[s.bk] = true
+	}
 	for {
 		answer, err := read(ctx, b, b.cfg.Client.Query.ListTrades, question)
 		if err != nil {
@@ -62,19 +88,15 @@ func (b *Ledger) accountTrades(ctx context.Context, account bank.ID, filter fron
 			return nil, err
 		}
 		for i, t := range answer.Trades {
-			if bookings[i] == nil || bookings[i].id <= after {
+			if bookings[i] == nil || bookings[i].id <= after || left[t.Id] {
 				continue
 			}
-			found, booked = append(found, t), append(booked, bookings[i])
-			if place.after = bookings[i].id; len(found) >= limit-1 { // the next page goes on behind one of the last two, and reads this one again
-				b.places.put(since, place, question.PageToken)
-			}
-			if len(found) == limit {
-				return b.withRunning(ctx, account, found, booked)
+			if rows = append(rows, listed{t, bookings[i], question.PageToken}); len(rows) == limit {
+				return rows, nil
 			}
 		}
 		if question.PageToken = answer.NextPageToken; question.PageToken == "" {
-			return b.withRunning(ctx, account, found, booked)
+			return rows, nil
 		}
 	}
 }
@@ -120,15 +142,9 @@ func (b *Ledger) AccountTrade(ctx context.Context, account, trade bank.ID) (bank
 		return bank.AccountTrade{}, b.internal(ctx, "read a trade", err)
 	}
 	if booked == nil || booked.trade.AccountID != account && answer.Trade.Trade.Target.GetId() != int64(account) {
-		return bank.AccountTrade{}, bank.Errorf(bank.TradeNotFound, "account %d has no trade %d", account, trade)
+		return bank.AccountTrade{}, bank.NoTradeOf(account, trade)
 	}
-	summary := &bkv1.TradeSummary{Id: answer.Trade.Id}
-	for _, e := range answer.Entries {
-		if bankmap.Opens(e) {
-			summary.OpenedBy = e.Id
-		}
-	}
-	found, err := b.withRunning(ctx, account, []*bkv1.TradeSummary{summary}, []*booking{booked})
+	found, err := b.withRunning(ctx, account, []*bkv1.TradeSummary{summaryOf(answer)}, []*booking{booked})
 	if err != nil {
 		return bank.AccountTrade{}, b.internal(ctx, "read a running position", err)
 	}

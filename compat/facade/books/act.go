@@ -20,7 +20,7 @@ func (b *Ledger) CancelTrade(ctx context.Context, ref bank.TradeRef) error {
 			return b.internal(ctx, "find a trade to cancel; nothing was booked", err)
 		}
 		if booked == nil {
-			return bankmap.NotFound(ref)
+			return ref.NotFound()
 		}
 		command = bankmap.FromCancel(booked.bk)
 	}
@@ -47,7 +47,7 @@ func (b *Ledger) CancelTrade(ctx context.Context, ref bank.TradeRef) error {
 	if answer.Entry.Source == command.Source {
 		return nil
 	}
-	return bankmap.Failure{Reason: bankmap.ReasonTradeCanceled}.OfCancel(ref)
+	return ref.Canceled()
 }
 
 // MoveCash moves cash, see [front.Ledger].

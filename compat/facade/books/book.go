@@ -3,6 +3,7 @@ package books
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -76,7 +77,7 @@ func (b *Ledger) bookAll(ctx context.Context, trades []bank.Trade, commands []*b
 		if len(rest) == 1 {
 			outcomes = []outcome{b.one(ctx, rest[0])}
 		} else {
-			outcomes = b.send(ctx, bkv1.BatchMode_BATCH_MODE_ATOMIC, rest)
+			outcomes = b.send(ctx, bkv1.BatchMode_BATCH_MODE_ATOMIC, rest, time.Now())
 		}
 		failure, err := outcomes[0].failure, outcomes[0].err
 		if err != nil {

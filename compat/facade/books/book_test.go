@@ -60,21 +60,21 @@ func TestRefusals(t *testing.T) {
 		want   bank.Type
 		says   string
 	}{
-		"conflict":                     {[]bank.Trade{conflict}, bank.ClientIDConflict, "trades[0].client_trade_id"},
-		"unknown account":              {[]bank.Trade{nobody}, bank.UnknownAccount, "trades[0].account_id"},
-		"unknown target":               {[]bank.Trade{noTarget}, bank.UnknownAccount, "trades[0].target_account_id"},
-		"replaces nothing":             {[]bank.Trade{missing}, bank.TradeNotFound, "trades[0].cancel_trade_id"},
-		"replaces a settled one":       {[]bank.Trade{settled}, bank.TradeSettled, "trades[0].cancel_trade_id"},
-		"replaces another account's":   {[]bank.Trade{foreign}, bank.TradeNotFound, "trades[0].cancel_trade_id"},
-		"the first element decides":    {[]bank.Trade{known, missing, conflict, nobody}, bank.TradeNotFound, "trades[1]"},
-		"account before conflict":      {[]bank.Trade{nobody, conflict}, bank.UnknownAccount, "trades[0]"},
-		"settled before account":       {[]bank.Trade{w.trade(""), settled, nobody}, bank.TradeSettled, "trades[1]"},
-		"account before replaced":      {[]bank.Trade{w.trade(`"account_id":77,"cancel_trade_id":"none"`)}, bank.UnknownAccount, "trades[0].account_id"},
-		"conflict before account":      {[]bank.Trade{w.trade(`"client_trade_id":"old","type":"transfer_trade","target_account_id":78`)}, bank.ClientIDConflict, "trades[0]"},
-		"conflict before replaced":     {[]bank.Trade{w.trade(`"client_trade_id":"old","cancel_trade_id":"none"`)}, bank.ClientIDConflict, "trades[0]"},
-		"twice, different":             {[]bank.Trade{w.trade(`"client_trade_id":"new"`), w.trade(`"client_trade_id":"new","price":"11"`)}, bank.ClientIDConflict, "trades[1]"},
-		"replaces a later one":         {[]bank.Trade{w.trade(`"cancel_trade_id":"later"`), w.trade(`"client_trade_id":"later"`)}, bank.TradeNotFound, "trades[0]"},
-		"replaces one settled at once": {[]bank.Trade{w.trade(`"client_trade_id":"late","date":20130102`), w.trade(`"cancel_trade_id":"late"`)}, bank.TradeSettled, "trades[1]"},
+		"conflict":                     {[]bank.Trade{conflict}, bank.ClientIDConflict, `"old"`},
+		"unknown account":              {[]bank.Trade{nobody}, bank.UnknownAccount, `account 77 does`},
+		"unknown target":               {[]bank.Trade{noTarget}, bank.UnknownAccount, `account 78 does`},
+		"replaces nothing":             {[]bank.Trade{missing}, bank.TradeNotFound, `cancel_trade_id "none"`},
+		"replaces a settled one":       {[]bank.Trade{settled}, bank.TradeSettled, `cancel_trade_id "settled"`},
+		"replaces another account's":   {[]bank.Trade{foreign}, bank.TradeNotFound, `cancel_trade_id`},
+		"the first element decides":    {[]bank.Trade{known, missing, conflict, nobody}, bank.TradeNotFound, `cancel_trade_id "none"`},
+		"account before conflict":      {[]bank.Trade{nobody, conflict}, bank.UnknownAccount, `account 77`},
+		"settled before account":       {[]bank.Trade{w.trade(""), settled, nobody}, bank.TradeSettled, `cancel_trade_id "settled"`},
+		"account before replaced":      {[]bank.Trade{w.trade(`"account_id":77,"cancel_trade_id":"none"`)}, bank.UnknownAccount, `account 77`},
+		"conflict before account":      {[]bank.Trade{w.trade(`"client_trade_id":"old","type":"transfer_trade","target_account_id":78`)}, bank.ClientIDConflict, `"old"`},
+		"conflict before replaced":     {[]bank.Trade{w.trade(`"client_trade_id":"old","cancel_trade_id":"none"`)}, bank.ClientIDConflict, `"old"`},
+		"twice, different":             {[]bank.Trade{w.trade(`"client_trade_id":"new"`), w.trade(`"client_trade_id":"new","price":"11"`)}, bank.ClientIDConflict, `"new"`},
+		"replaces a later one":         {[]bank.Trade{w.trade(`"cancel_trade_id":"later"`), w.trade(`"client_trade_id":"later"`)}, bank.TradeNotFound, `cancel_trade_id "later"`},
+		"replaces one settled at once": {[]bank.Trade{w.trade(`"client_trade_id":"late","date":20130102`), w.trade(`"cancel_trade_id":"late"`)}, bank.TradeSettled, `cancel_trade_id "late"`},
 	} {
 		_, err := w.BookTrades(t.Context(), test.trades)
 		refused(t, name, err, test.want)

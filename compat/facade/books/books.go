@@ -30,8 +30,8 @@ type Config struct {
 	Pass func(ctx context.Context, trade, cash bank.ID) error
 	// Source names the façade in BK's journal, at most 128 bytes. Default: hotswap.
 	Source string
-	// RetryFor is how long a booking is tried again while BK can't take it, ReadFor the same of a read. Defaults: 15 s, or
-	// twice a CallTimeout that is given; 5 s.
+	// RetryFor is how long a booking is tried again while BK can't take it, waiting for other bookings' tries included: then it is answered, within five more seconds. ReadFor
+	// is the same of a read, whose last try may take a CallTimeout more. Defaults: 15 s, or twice a CallTimeout that is given; 5 s.
 	RetryFor, ReadFor time.Duration
 	// CallTimeout bounds one try. It is below RetryFor, so that a call whose answer never comes is asked for again. Default: two thirds of
 	// RetryFor, 10 s at most.
@@ -93,6 +93,7 @@ type Ledger struct {
 	run      string       // names this run in the sources of cancels
 	minting  sync.RWMutex // read-locked while something is booked under an id of BK's, see pass
 	number   atomic.Int64 // of the last cancel
+	rolled   atomic.Int64 // when BK was last seen to roll, in nanoseconds
 
 	queue   chan *call    // single commands on their way
 	turn    chan struct{} // holds a value while a batch of them is under way
@@ -106,8 +107,9 @@ type Ledger struct {
 	bookings *cache[int64, *booking]
 	running  *cache[runningKey, bank.Decimal]
 	places   *cache[pageKey, string] // where a walk over pages goes on
-	free     *cache[freeKey, bool]   // accounts that are known to show a currency without having had any of it
-	texts    *cache[string, string]  // overflow
+	strays   *cache[strayKey, []stray]
+	free     *cache[freeKey, bool]  // accounts that are known to show a currency without having had any of it
+	texts    *cache[string, string] // overflow
 }
 
 var _ front.Ledger = (*Ledger)(nil)
@@ -118,6 +120,7 @@ const (
 	cachedBookings = 16 << 10
 	cachedRunning  = 32 << 10
 	cachedPlaces   = 4 << 10
+	cachedStrays   = 1 << 10
 	cachedFree     = 16 << 10
 	cachedTexts    = 64
 )
@@ -136,7 +139,7 @@ func New(cfg Config) (*Ledger, error) {
 		cfg: cfg, pool: cfg.Pool, run: hex.EncodeToString(run), queue: make(chan *call, queued), turn: make(chan struct{}, 1), stop: make(chan struct{}),
 		timeline: timeline{turn: make(chan struct{}, 1)},
 		accounts: newCache[bank.ID, bank.Account](cachedAccounts), bookings: newCache[int64, *booking](cachedBookings),
-		running: newCache[runningKey, bank.Decimal](cachedRunning), places: newCache[pageKey, string](cachedPlaces),
+		running: newCache[runningKey, bank.Decimal](cachedRunning), places: newCache[pageKey, string](cachedPlaces), strays: newCache[strayKey, []stray](cachedStrays),
 		free: newCache[freeKey, bool](cachedFree), texts: newCache[string, string](cachedTexts),
 	}
 	b.symbols = newSymbols(b)

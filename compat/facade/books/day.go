@@ -35,14 +35,14 @@ func (b *Ledger) Roll(ctx context.Context, to bank.Date) error {
 		case err == nil:
 			return nil
 		case reason == bankmap.ReasonDayPassed:
-			return bank.Errorf(bank.MalformedRequest, "date: the business date is beyond %d already", to)
+			return bank.DayPassed(to)
 		case reason == "invalid_field", reason == "missing_field":
 			return bank.Errorf(bank.MalformedRequest, "date: %s", client.Detail(err).GetMessage())
 		case !client.Retryable(err):
 			return b.internal(ctx, "roll the business date", err)
 		}
 		begun = begun || !nothingBooked(err)
-		if time.Since(began) > b.cfg.RetryFor || !idle.For(ctx, pause) {
+		if once(ctx) || time.Since(began) > b.cfg.RetryFor || !idle.For(ctx, pause) {
 			b.cfg.Log.WarnContext(ctx, "BK did not roll in time", "to", to, "error", client.Describe(err))
 			if begun {
 				return unknown()

@@ -70,7 +70,7 @@ func (b *Ledger) CreateEntity(ctx context.Context, e bank.Entity) (created bool,
 	}
 	there, err := b.Entity(ctx, e.EntityID)
 	if err == nil && there != e {
-		err = bank.Errorf(bank.Conflict, "entity %d is there, and other than that", e.EntityID)
+		err = bank.OtherEntity(e.EntityID)
 	}
 	return false, err
 }
@@ -96,7 +96,7 @@ func (b *Ledger) CreateAccount(ctx context.Context, a bank.NewAccount) (created 
 		Id: int64(a.AccountID), Code: bankmap.AccountCode(a.AccountID), Entity: int64(a.EntityID), Name: name,
 	}})
 	if client.Reason(err) == bankmap.ReasonAccountExists {
-		return false, bank.Errorf(bank.Conflict, "account %d is there, and other than that", a.AccountID)
+		return false, bank.OtherAccount(a.AccountID)
 	}
 	if err != nil && lost {
 		b.cfg.Log.WarnContext(ctx, "BK did not answer", "account", a.AccountID, "error", err)

@@ -14,6 +14,8 @@
 //     taken.
 //   - Bank's ids are arithmetic where BK booked first ([IDs]): base + BK's entry id. Where Bank did, they are in the entry's source ([bankmap.Origin]) and
 //     in the table books_id.
+//   - Lists of trades are by Bank's id. BK's order is the same, but for trades that were replayed while BK booked first: these are in the table books_stray, and are put where
+//     they belong.
 //   - What never changes is cached: accounts, symbols, bookings, running positions, the days' beginnings. Caches are bounded, but for
 //     symbols, which BK itself keeps in memory.
 //
@@ -23,12 +25,16 @@
 //     answer is internal (nothing was booked), or outcome_unknown if one of the tries may have booked. So is it where the caller's context ends meanwhile.
 //   - An answer is lost, or never comes ([Config].CallTimeout, below RetryFor): the next try finds the same keys, and gets the first answer. A cancel knows its own try by the command's source, so that another
 //     client's cancel is trade_already_canceled.
+//   - BK is silent (stopped, cut off): reads are internal after CallTimeout, bookings outcome_unknown after RetryFor and at most five seconds (20 s by default; a few more
+//     where more than a thousand wait).
 //   - BK rolls the business date: bookings wait for its end, as long as their context lets them.
 //   - Killed between two steps: definitions, texts and candidates of table books_free are written before the booking that needs them and harm
 //     nothing without it; ids of replayed trades are written after it, and again when the replay is repeated, which it is until it is acknowledged.
 //   - An entity or account may have been written, and no try's answer came: outcome_unknown.
 //   - Caches are emptied ([Ledger.Forget]) while a read is under way: what it found is not kept.
-//   - The façade's database is away: what needs it (an unknown symbol, a trade by an id that Bank gave) is internal, all else goes on.
+//   - The façade's database is away: what needs it (an unknown symbol, a trade by an id that Bank gave) is internal, the contract's word for anything else; all else goes on:
+//     balances by reading all trades of the account (100,000 at most), lists with those replayed trades that are remembered.
+//   - A caller that tries again by itself ([Once]) hears of the first failure.
 //
 // # File map
 //
@@ -44,6 +50,7 @@
 //	directory.go     entities and accounts
 //	trade.go         Trade; bookings and how they are found
 //	accounttrade.go  AccountTrade(s), running positions
+//	stray.go         trades that stand elsewhere in BK's journal than by Bank's id
 //	holding.go       positions and balances
 //	journal.go       journal rows
 //	timeline.go      the business date at a place in the journal

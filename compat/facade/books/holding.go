@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -146,23 +147,45 @@ func (b *Ledger) balances(ctx context.Context, account bank.ID) ([]bank.Balance,
 	return all, err
 }
 
-// freeCurrencies gives the currencies other than those given that the account shows although it never had any of them: a trade opened that brought it
-// none.
-func (b *Ledger) freeCurrencies(ctx context.Context, account bank.ID, others []string) (free []string, err error) {
-	type candidate struct {
-		currency, key string
-		opened        bool
-	}
+const (
+	freeWait  = time.Second // for the façade's database, in a read
+	freePages = 100         // of trades that are read in its place, at most
+)
+
+// candidate is a trade that may have brought its account no cash.
+type candidate struct {
+	currency, key string
+	opened        bool
+}
+
+// candidates gives an account's, in currencies other than those given.
+func (b *Ledger) candidates(ctx context.Context, account bank.ID, others []string) ([]candidate, error) {
+	ctx, cancel := context.WithTimeout(ctx, freeWait)
+	defer cancel()
 	rows, err := b.pool.Query(ctx, `SELECT currency, trade_key, opened FROM facade.books_free WHERE account_id = $1 AND currency <> ALL ($2)
 		ORDER BY opened DESC, currency, trade_key`, int64(account), others)
 	if err != nil {
 		return nil, fmt.Errorf("find trades that bring no cash: %w", err)
 	}
-	candidates, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c candidate, err error) {
+	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (c candidate, err error) {
 		return c, row.Scan(&c.currency, &c.key, &c.opened)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("find trades that bring no cash: %w", err)
+	}
+	return found, nil
+}
+
+// freeCurrencies gives the currencies other than those given that the account shows although it never had any of them: a trade opened that brought it
+// none.
+func (b *Ledger) freeCurrencies(ctx context.Context, account bank.ID, others []string) (free []string, err error) {
+	candidates, err := b.candidates(ctx, account, others)
+	if err != nil && ctx.Err() == nil {
+		b.cfg.Log.WarnContext(ctx, "the façade's database does not answer; all trades of an account are read for its balances", "account", account, "error", err)
+		return b.freeByTrades(ctx, account, others)
+	}
+	if err != nil {
+		return nil, err
 	}
 	for _, c := range candidates {
 		if slices.Contains(free, c.currency) {
@@ -175,16 +198,43 @@ func (b *Ledger) freeCurrencies(ctx context.Context, account bank.ID, others []s
 			if !c.opened {
 				continue
 			}
-			_, err := b.pool.Exec(ctx, `UPDATE facade.books_free SET opened = true WHERE account_id = $1 AND currency = $2 AND trade_key = $3`,
-				int64(account), c.currency, c.key)
-			if err != nil {
-				return nil, fmt.Errorf("keep that a trade opened: %w", err)
-			}
+			b.keepOpened(ctx, account, c)
 		}
 		b.free.put(b.free.now(), freeKey{account, c.currency}, true)
 		free = append(free, c.currency)
 	}
 	return free, nil
+}
+
+// keepOpened spares others the question. It may fail.
+func (b *Ledger) keepOpened(ctx context.Context, account bank.ID, c candidate) {
+	ctx, cancel := context.WithTimeout(ctx, freeWait)
+	defer cancel()
+	_, err := b.pool.Exec(ctx, `UPDATE facade.books_free SET opened = true WHERE account_id = $1 AND currency = $2 AND trade_key = $3`, int64(account), c.currency, c.key)
+	if err != nil {
+		b.cfg.Log.WarnContext(ctx, "it can't be kept that a trade opened; BK is asked again", "account", account, "error", err)
+	}
+}
+
+// freeByTrades is freeCurrencies without the façade's database: it reads all trades of the account. An account with too many gets an error.
+func (b *Ledger) freeByTrades(ctx context.Context, account bank.ID, others []string) (free []string, err error) {
+	size := int32(pageRows)
+	question := &bkv1.ListTradesRequest{Account: bankmap.AccountRef(account), PageSize: &size, AtLeast: atHead}
+	for range freePages {
+		answer, err := read(ctx, b, b.cfg.Client.Query.ListTrades, question)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range answer.Trades {
+			if t.OpenedBy != 0 && !slices.Contains(others, t.Currency) && !slices.Contains(free, t.Currency) {
+				free = append(free, t.Currency)
+			}
+		}
+		if question.PageToken = answer.NextPageToken; question.PageToken == "" {
+			return free, nil
+		}
+	}
+	return nil, fmt.Errorf("account %d has more than %d trades, and the façade's database does not answer", account, freePages*pageRows)
 }
 
 // opened reports whether a trade was ever in force.

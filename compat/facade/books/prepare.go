@@ -3,6 +3,7 @@ package books
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/shopspring/decimal"
 
@@ -101,6 +102,9 @@ func (b *Ledger) keepFree(ctx context.Context, trades []bank.Trade, commands []*
 	var currencies, keys []string
 	for i := range trades {
 		t := &trades[i]
+		if surelyPaid(t) {
+			continue
+		}
 		own, target := mayBeFree(t)
 		for _, party := range [...]struct {
 			account bank.ID
@@ -133,6 +137,17 @@ var (
 	mostFees    = decimal.NewFromInt(10) // TAF is capped below
 	mostFeeRate = decimal.New(1, -4)     // SEC's fee is below
 )
+
+// surelyPaid reports whether a trade's gross amount is so much above its commission and all fees that there is no need to work them out, as nearly always. Fifteen
+// digits will do for that.
+func surelyPaid(t *bank.Trade) bool {
+	const digits = 18 // that a word holds
+	if t.Interest != nil || t.Quantity.NumDigits() > digits || t.Price.NumDigits() > digits || t.Fees.Commission.NumDigits() > digits {
+		return false
+	}
+	about := func(d bank.Decimal) float64 { return float64(d.CoefficientInt64()) * math.Pow10(int(d.Exponent())) }
+	return about(t.Quantity)*about(t.Price)*0.99 > math.Abs(about(t.Fees.Commission))+20
+}
 
 // mayBeFree reports for either account of a trade whether its cash may be zero. Only BK knows the fees of a sale.
 func mayBeFree(t *bank.Trade) (own, target bool) {

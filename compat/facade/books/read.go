@@ -19,6 +19,13 @@ const atHead = "head"
 // pageRows is how many rows are asked for at a time where all are needed.
 const pageRows = 1000
 
+type onceKey struct{}
+
+// Once gives a context in which nothing is asked of BK a second time because it can't answer at the moment: for a caller who tries again by himself.
+func Once(ctx context.Context) context.Context { return context.WithValue(ctx, onceKey{}, true) }
+
+func once(ctx context.Context) bool { return ctx.Value(onceKey{}) != nil }
+
 // read asks BK, again where it can't answer at the moment, for ReadFor at most.
 func read[Req, Res any](
 	ctx context.Context, b *Ledger, ask func(context.Context, *connect.Request[Req]) (*connect.Response[Res], error), question *Req,
@@ -31,7 +38,7 @@ func read[Req, Res any](
 		if err == nil {
 			return answer.Msg, nil
 		}
-		if !client.Retryable(err) || time.Since(began) > b.cfg.ReadFor || !idle.For(ctx, pause) {
+		if !client.Retryable(err) || once(ctx) || time.Since(began) > b.cfg.ReadFor || !idle.For(ctx, pause) {
 			return nil, fmt.Errorf("ask BK: %w", err)
 		}
 		pause = min(2*pause, maxPause)

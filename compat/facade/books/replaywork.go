@@ -3,6 +3,7 @@ package books
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -139,7 +140,7 @@ func (w *replayWork) cancel(ctx context.Context, i int) (*bkv1.Command, error) {
 			return nil, err
 		}
 		if there == nil {
-			return nil, &ReplayError{i, bankmap.NotFound(bank.TradeRef{TradeID: id})}
+			return nil, &ReplayError{i, bank.TradeRef{TradeID: id}.NotFound()}
 		}
 		target.Key = bankmap.TradeKey(there.trade.AccountID, there.trade.ClientTradeID) // so that the command is the same wherever it stands
 	}
@@ -160,7 +161,7 @@ func (w *replayWork) book(ctx context.Context) error {
 		for n, i := range open {
 			rest[n] = w.commands[i]
 		}
-		outcomes := w.b.send(ctx, bkv1.BatchMode_BATCH_MODE_ATOMIC, rest)
+		outcomes := w.b.send(ctx, bkv1.BatchMode_BATCH_MODE_ATOMIC, rest, time.Now())
 		failure, err := outcomes[0].failure, outcomes[0].err
 		if err != nil {
 			return err
@@ -274,9 +275,11 @@ func (w *replayWork) keepIDs(ctx context.Context) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := w.b.pool.Exec(ctx, `INSERT INTO facade.books_id (kind, bank_id, bk_id)
+	b := &pgx.Batch{}
+	b.Queue(`INSERT INTO facade.books_id (kind, bank_id, bk_id)
 		SELECT k, b, e FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS g (k, b, e) ON CONFLICT DO NOTHING`, kinds, ids, bks)
-	if err != nil {
+	w.queueStrays(b)
+	if err := w.b.pool.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("keep %d ids: %w", len(ids), err)
 	}
 	return nil

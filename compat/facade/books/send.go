@@ -24,6 +24,11 @@ const (
 	// wait there, and cost more. A batch that is slow holds nobody up for longer.
 	gatherFor = 10 * time.Millisecond
 
+	// rollingFor is how long BK may take to say whether it rolls: one that is silent would keep a client waiting that has waited long enough.
+	rollingFor = 2 * time.Second
+	// leastTry is what a batch gets whose calls had to wait for others almost as long as they may.
+	leastTry = time.Second
+
 	minPause = 10 * time.Millisecond
 	maxPause = 500 * time.Millisecond
 )
@@ -40,12 +45,13 @@ type call struct {
 	ctx     context.Context
 	command *bkv1.Command
 	size    int
+	since   time.Time // it waits
 	done    chan outcome
 }
 
 // one books a command by itself, in a batch with others'.
 func (b *Ledger) one(ctx context.Context, command *bkv1.Command) outcome {
-	c := &call{ctx: ctx, command: command, size: proto.Size(command), done: make(chan outcome, 1)}
+	c := &call{ctx: ctx, command: command, size: proto.Size(command), since: time.Now(), done: make(chan outcome, 1)}
 	nothing := outcome{err: bank.Errorf(bank.Internal, "BK did not take it in time; nothing was booked")}
 	select {
 	case <-b.stop:
@@ -132,29 +138,36 @@ func (b *Ledger) sender() {
 
 func (b *Ledger) sendCalls(calls []*call) {
 	commands := make([]*bkv1.Command, 0, len(calls))
-	waiting := calls[:0]
+	waiting, oldest := calls[:0], time.Now()
 	for _, c := range calls {
 		if c.ctx.Err() == nil { // nobody waits for the others, and they were not sent
 			waiting, commands = append(waiting, c), append(commands, c.command)
+			if c.since.Before(oldest) {
+				oldest = c.since
+			}
 		}
 	}
 	if len(waiting) == 0 {
 		return
 	}
-	for i, o := range b.send(b.ctx, bkv1.BatchMode_BATCH_MODE_EACH, commands) {
+	if rolled := time.Unix(0, b.rolled.Load()); rolled.After(oldest) {
+		oldest = rolled // what they waited for till then was a roll
+	}
+	for i, o := range b.send(b.ctx, bkv1.BatchMode_BATCH_MODE_EACH, commands, oldest) {
 		waiting[i].done <- o
 	}
 }
 
-// send sends a batch until it is decided, with growing pauses, for RetryFor at most, or until a roll that is under way ends. Of an atomic one that is refused all outcomes are the failure of the
+// send sends a batch until it is decided, with growing pauses, for RetryFor at most since began (the last try is cut off then, a first one has
+// leastTry in any case), or until a roll that is under way ends. Of an atomic one that is refused all outcomes are the failure of the
 // command that failed first.
-func (b *Ledger) send(ctx context.Context, mode bkv1.BatchMode, commands []*bkv1.Command) []outcome {
+func (b *Ledger) send(ctx context.Context, mode bkv1.BatchMode, commands []*bkv1.Command, began time.Time) []outcome {
 	outcomes := make([]outcome, len(commands))
 	open := make([]int, len(commands)) // commands that are not decided
 	for i := range open {
 		open[i] = i
 	}
-	began, pause := time.Now(), minPause
+	pause, until := minPause, time.Now().Add(leastTry)
 	mayBe := make([]bool, len(commands)) // booked by a try whose answer was lost
 	for {
 		rest := commands
@@ -164,11 +177,14 @@ func (b *Ledger) send(ctx context.Context, mode bkv1.BatchMode, commands []*bkv1
 				rest[n] = commands[i]
 			}
 		}
-		open = b.try(ctx, mode, rest, open, outcomes, mayBe)
+		open = b.try(ctx, mode, rest, open, outcomes, mayBe, latest(began.Add(b.cfg.RetryFor), until))
 		if len(open) == 0 {
 			return outcomes
 		}
-		if time.Since(began) > b.cfg.RetryFor {
+		if once(ctx) {
+			break
+		}
+		if time.Since(began)+pause >= b.cfg.RetryFor {
 			if !b.rolling(ctx) {
 				break
 			}
@@ -189,17 +205,28 @@ func (b *Ledger) send(ctx context.Context, mode bkv1.BatchMode, commands []*bkv1
 	return outcomes
 }
 
-// rolling reports whether BK is rolling the business date, as far as it says.
-func (b *Ledger) rolling(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.ReadFor)
-	defer cancel()
-	day, err := b.cfg.Client.Query.GetBusinessDate(ctx, connect.NewRequest(&bkv1.GetBusinessDateRequest{}))
-	return err == nil && day.Msg.Rolling
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
-// try sends a batch once and gives the places of the commands that are still to be decided.
-func (b *Ledger) try(ctx context.Context, mode bkv1.BatchMode, commands []*bkv1.Command, places []int, outcomes []outcome, mayBe []bool) (open []int) {
-	ctx, cancel := context.WithTimeout(ctx, b.cfg.CallTimeout)
+// rolling reports whether BK is rolling the business date, as far as it says.
+func (b *Ledger) rolling(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, min(b.cfg.ReadFor, rollingFor))
+	defer cancel()
+	day, err := b.cfg.Client.Query.GetBusinessDate(ctx, connect.NewRequest(&bkv1.GetBusinessDateRequest{}))
+	rolling := err == nil && day.Msg.Rolling
+	if rolling {
+		b.rolled.Store(time.Now().UnixNano())
+	}
+	return rolling
+}
+
+// try sends a batch once, until an instant at most, and gives the places of the commands that are still to be decided.
+func (b *Ledger) try(ctx context.Context, mode bkv1.BatchMode, commands []*bkv1.Command, places []int, outcomes []outcome, mayBe []bool, until time.Time) (open []int) {
+	ctx, cancel := context.WithTimeout(ctx, min(b.cfg.CallTimeout, time.Until(until)))
 	defer cancel()
 	answer, err := b.cfg.Client.Booking.BookBatch(ctx, connect.NewRequest(&bkv1.BookBatchRequest{Mode: mode, Commands: commands}))
 	if err == nil && len(answer.Msg.Results) != len(commands) {

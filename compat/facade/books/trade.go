@@ -110,7 +110,7 @@ func (b *Ledger) Trade(ctx context.Context, ref bank.TradeRef) (bank.StoredTrade
 		return bank.StoredTrade{}, b.internal(ctx, "read a trade", err)
 	}
 	if found == nil {
-		return bank.StoredTrade{}, bankmap.NotFound(ref)
+		return bank.StoredTrade{}, ref.NotFound()
 	}
 	return found.StoredTrade, nil
 }

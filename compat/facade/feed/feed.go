@@ -297,3 +297,13 @@ func (f *Feed) differs(ctx context.Context, e bank.Entity, reason error) error {
 	}
 	return nil
 }
+
+// Lacks gives how many entries of BK's journal up to a sequence Bank does not have: those that are not read, and rows that wait.
+func (f *Feed) Lacks(ctx context.Context, through int64) (entries int64, err error) {
+	err = f.cfg.Pool.QueryRow(ctx, `SELECT greatest($1 - coalesce((SELECT sequence FROM facade.feed_place), 0), 0)
+		+ (SELECT count(*) FROM facade.feed WHERE done_at IS NULL AND position <= least($1, (SELECT sequence FROM facade.feed_place)))`, through).Scan(&entries)
+	if err != nil {
+		return 0, fmt.Errorf("count what Bank does not have: %w", err)
+	}
+	return entries, nil
+}

@@ -33,6 +33,9 @@ func (f *Follower) Caught(ctx context.Context, last bank.ID) error {
 		if err == nil && what == "" {
 			return nil
 		}
+		if errors.Is(err, ErrGap) { // waiting does not help
+			return fmt.Errorf("not all of Bank's events up to %s are in the queue: %w", last, err)
+		}
 		if err == nil {
 			missing = what
 		}
@@ -50,6 +53,13 @@ func (f *Follower) lacks(ctx context.Context, w *wait, last bank.ID) (what strin
 	}
 	if !ok {
 		return "no window is open", nil
+	}
+	gaps, err := f.gaps(ctx)
+	if err == nil {
+		err = gapError(gaps)
+	}
+	if err != nil {
+		return "", err
 	}
 	if w.ends == nil {
 		place, err := f.cfg.Bank.ReplayPlace(ctx)

@@ -38,7 +38,14 @@
 //   - The kill switch opens a window while calls are under way, from an event before all that are not in the queue: what is in there twice is a repeat to BK. Of a trade
 //     between two accounts one event may be on either side: then its call has ended before, and it is left out.
 //   - Bank has no Kafka: nothing is ever sent, and a step out of the window is refused with that reason.
-//   - Kafka is away: tried again. Kafka has deleted what was not read: an error in the log, and BK lacks it: it must be loaded anew.
+//   - Kafka is away: tried again.
+//   - Kafka has deleted what was not read (retention): a partition is read without a break from where it stood when the window opened ([Follower.Open]; offset 0 where that is
+//     not known), so a log that begins behind that place has a gap. It is written down before anything behind it is read (facade.follow_gap), following stops, the step
+//     out of the window is refused with what is missing, and status, readiness and metrics say so ([Follower.Gaps]). Killed at any point, the next one finds the gap in
+//     the table, or in the log as this one did. The way out is people's: bring BK up to date and say up to which event ([Follower.Reopen]), or begin anew with
+//     all of Bank's events. That place is at worst a little early, so what is refused without need is what Kafka deleted right at the beginning of a window, or before a
+//     first window that is to have all of Bank's history.
+//   - A topic was made anew, and is shorter than what was read: reading it fails, with that in the log.
 //   - An event that can't be read: nothing goes on, with the reason in the log. Leaving it out would be worse.
 //   - The window closes while events are written: the transaction finds it closed and ends; [Follower.Caught] was waited for before, so nothing is missing.
 //
@@ -52,5 +59,6 @@
 // # File map
 //
 //	config.go settings    follow.go running         session.go reading a window, cohorts    caught.go Caught, what topics have
+//	gap.go    what Kafka has deleted
 //	lanes.go  the order   event.go  Bank's events   store.go   window, offsets, repeats, rows
 package follow

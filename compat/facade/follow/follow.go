@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bkledger/bk/compat/facade/idle"
@@ -32,6 +33,8 @@ const (
 type Follower struct {
 	cfg Config
 
+	known atomic.Pointer[[]Gap] // as last read
+
 	mu    sync.Mutex
 	admin *kadm.Client // for Caught
 }
@@ -48,6 +51,9 @@ func New(cfg Config) (*Follower, error) {
 // Run follows, on one of all replicas and while there is a window, until ctx ends. Nothing but that ends it.
 func (f *Follower) Run(ctx context.Context) {
 	defer f.close()
+	var watching sync.WaitGroup
+	watching.Go(func() { f.watchGaps(ctx) })
+	defer watching.Wait()
 	for pause := minPause; ctx.Err() == nil; {
 		began := time.Now()
 		if err := f.lead(ctx); err != nil && !errors.Is(err, errWindow) && ctx.Err() == nil {
@@ -101,8 +107,12 @@ func (f *Follower) lead(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if ok {
-			if err := f.follow(ctx, conn, w); err != nil && !errors.Is(err, errWindow) {
+		gaps, err := f.gaps(ctx)
+		if err != nil {
+			return err
+		}
+		if ok && len(gaps) == 0 {
+			if err := f.follow(ctx, conn, w); err != nil && !errors.Is(err, errWindow) && !errors.Is(err, ErrGap) {
 				return err
 			}
 		} else if time.Since(pruned) > pruneEvery {

@@ -38,7 +38,8 @@ func (f *Follower) follow(ctx context.Context, conn *pgx.Conn, w window) error {
 	}
 	var err error
 	// It is to know of a new partition at once.
-	options := append([]kgo.Opt{kgo.SeedBrokers(f.cfg.Brokers...), kgo.MetadataMinAge(metadataAge)}, f.cfg.Options...)
+	// It must not go on by itself where the log begins, if that is behind what was read.
+	options := append([]kgo.Opt{kgo.SeedBrokers(f.cfg.Brokers...), kgo.MetadataMinAge(metadataAge), kgo.ConsumeResetOffset(kgo.NoResetOffset())}, f.cfg.Options...)
 	if s.client, err = kgo.NewClient(options...); err != nil {
 		return fmt.Errorf("make a Kafka client: %w", err)
 	}
@@ -50,7 +51,7 @@ func (f *Follower) follow(ctx context.Context, conn *pgx.Conn, w window) error {
 	maps.Copy(s.wrote, s.stored)
 	for ctx.Err() == nil {
 		if time.Since(s.listed) >= topicsPoll {
-			if err := s.list(ctx); err != nil {
+			if err := s.list(ctx, conn); err != nil {
 				return err
 			}
 		}
@@ -84,8 +85,9 @@ func (s *session) poll(ctx context.Context) kgo.Fetches {
 	return s.client.PollRecords(ctx, pollEvents)
 }
 
-// list looks for partitions that are not read yet, and begins to read them where the table says, else at their beginnings: what is before the window is left out.
-func (s *session) list(ctx context.Context) error {
+// list looks for partitions that are not read yet, and begins to read them where the table says, else at offset 0: what is before the window is left out. Where the log
+// begins behind that, or ends before it, events are missing.
+func (s *session) list(ctx context.Context, conn *pgx.Conn) error {
 	s.listed = time.Now()
 	starts, missing, err := listed(ctx, s.admin.ListStartOffsets, &s.cfg)
 	if err != nil {
@@ -96,20 +98,44 @@ func (s *session) list(ctx context.Context) error {
 			s.cfg.Log.Warn("Kafka has no such topics of Bank's yet: they are waited for", "topics", missing, "brokers", s.cfg.Brokers)
 		}
 	}
+	begins := map[place]int64{}
+	for at := range starts {
+		next, reading := s.next[at]
+		if !reading {
+			next = s.stored[at]
+		}
+		begins[at] = next
+	}
+	finish, err := ends(ctx, s.admin, &s.cfg) // asked later than what is read was told
+	if err != nil {
+		return err
+	}
 	from := map[string]map[int32]kgo.Offset{}
+	var gaps []Gap
 	for at, start := range starts {
-		if _, reading := s.next[at]; reading {
+		next := begins[at]
+		_, reading := s.next[at]
+		if end, known := finish[at]; known && end < next {
+			gaps = append(gaps, Gap{Topic: at.topic, Partition: at.partition, First: next, Next: end})
 			continue
 		}
-		next, known := s.stored[at]
-		if known && next < start {
-			s.cfg.Log.Error("Kafka has deleted events of Bank that were not read: BK lacks them", "topic", at.topic, "partition", at.partition, "from", next, "to", start)
+		if next < start {
+			gaps = append(gaps, Gap{Topic: at.topic, Partition: at.partition, First: next, Next: start})
+			continue
 		}
-		s.next[at] = max(next, start)
+		if reading {
+			continue
+		}
+		s.next[at] = next
 		if from[at.topic] == nil {
 			from[at.topic] = map[int32]kgo.Offset{}
 		}
-		from[at.topic][at.partition] = kgo.NewOffset().At(s.next[at])
+		from[at.topic][at.partition] = kgo.NewOffset().At(next)
+	}
+	if len(gaps) > 0 {
+		err := s.note(ctx, conn, &s.window, gaps)
+		s.cfg.Log.Error("following Bank has stopped", "error", err)
+		return err
 	}
 	if len(from) > 0 {
 		s.client.AddConsumePartitions(from)

@@ -27,9 +27,15 @@ type window struct {
 func (w *window) has(id int64) bool { return id > w.After && (w.UpTo == nil || id <= *w.UpTo) }
 
 // Open begins an epoch in which Bank is alone: its events behind after are followed, from the business date that both systems have. It is part of the step into it,
-// in its transaction.
+// in its transaction. Where they stand in Kafka is known from the last time that it was asked for in the epoch before (facade.bank_place): Kafka may be away now.
 func (f *Follower) Open(ctx context.Context, tx pgx.Tx, epoch int64, after bank.ID, date bank.Date) error {
 	_, err := tx.Exec(ctx, `INSERT INTO facade.follow_window (epoch, after, seen, date) VALUES ($1, $2, $2, $3)`, epoch, int64(after), int32(date))
+	if err == nil {
+		_, err = tx.Exec(ctx, `INSERT INTO facade.follow_offset AS had (topic, partition, next)
+			SELECT o.topic, o.partition, o.next FROM (SELECT offsets FROM facade.bank_place WHERE epoch = $1 - 1 AND event_id <= $2 AND offsets IS NOT NULL ORDER BY id DESC LIMIT 1) AS p,
+				json_to_recordset(p.offsets) AS o (topic text, partition int, next bigint)
+			ON CONFLICT (topic, partition) DO UPDATE SET next = greatest(had.next, excluded.next)`, epoch, int64(after))
+	}
 	if err != nil {
 		return fmt.Errorf("open the window of epoch %d: %w", epoch, err)
 	}
@@ -56,11 +62,17 @@ func (f *Follower) adopt(ctx context.Context) error {
 
 // Close ends it: later events are none of its. It is part of the step out of it, after [Follower.Caught]; an error if Bank has gone on since.
 func (f *Follower) Close(ctx context.Context, tx pgx.Tx, upTo bank.ID) error {
-	var behind bool
+	var behind, gap bool
 	err := tx.QueryRow(ctx, `WITH closed AS (UPDATE facade.follow_window SET up_to = greatest(after, $1) WHERE up_to IS NULL RETURNING seen)
 		SELECT coalesce(bool_or(seen < $1), false) FROM closed`, int64(upTo)).Scan(&behind)
+	if err == nil { // behind the window's lock: whoever notes one has it, too
+		err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM facade.follow_gap WHERE closed_at IS NULL)`).Scan(&gap)
+	}
 	if err != nil {
 		return fmt.Errorf("close the window: %w", err)
+	}
+	if gap {
+		return fmt.Errorf("close the window: %w", ErrGap)
 	}
 	if behind {
 		return fmt.Errorf("close the window: Bank's events up to %s are not all in the queue", upTo)

@@ -30,7 +30,7 @@ func TestRenew(t *testing.T) {
 		t.Errorf("epoch %d, %+v", next.Epoch, now)
 	}
 	must(t, a.Switch(t.Context(), Request{To: BKOnly, Who: "anna", Why: "test", Wait: patience}))
-	must(t, a.Finalise(t.Context(), "anna", "test"))
+	must(t, a.Finalise(t.Context(), Finality{Who: "anna", Why: "test"}))
 	must(t, b.Renew(t.Context(), Renewal{TradeID: 9, Who: "facade", Why: "a replay", Wait: patience}))
 	must(t, a.Refresh(t.Context()))
 	if now, _ := a.State(); !now.Final || now.TradeID != 9 {

@@ -27,6 +27,9 @@ type Step struct {
 	To   Mode  // the same as From's where only ids are renewed
 	// Killed says that it is the kill switch.
 	Killed bool
+	// Final says that it declares bk-only final: from bk-only to itself. LeaveBehind, if not nil, is what Bank does not get of BK's work then; else it gets all.
+	Final       bool
+	LeaveBehind *Left
 	// TradeID and CashID are ids that those which BK gives have to go on behind.
 	TradeID, CashID int64
 	// Until is for how long the step is tried.
@@ -34,7 +37,23 @@ type Step struct {
 }
 
 // Renews reports whether the mode stays and only ids go on elsewhere.
-func (s Step) Renews() bool { return s.From.Mode == s.To }
+func (s Step) Renews() bool { return s.From.Mode == s.To && !s.Final }
+
+func (s Step) String() string {
+	switch {
+	case s.Final:
+		return fmt.Sprintf("to declare %s final", s.To)
+	case s.Renews():
+		return fmt.Sprintf("to let ids go on elsewhere in %s", s.To)
+	}
+	return fmt.Sprintf("to go from %s to %s", s.From.Mode, s.To)
+}
+
+// Left is what Bank does not have of BK's journal.
+type Left struct {
+	Entries int64 `json:"entries"` // so many
+	Through int64 `json:"through"` // of those up to this sequence; 0: of all
+}
 
 // Bases tie the ids of the two systems together, from an epoch on.
 type Bases struct {

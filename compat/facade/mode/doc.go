@@ -8,7 +8,8 @@
 //   - A write holds a [Ticket] from before anything is sent to a primary until its outcome is where it belongs. When an epoch commits, no ticket of an earlier
 //     one is open on any replica. (The kill switch alone does not wait: it keeps the primary, so what is under way ends as it began; the next step waits for it.)
 //   - Writes are held for at most Hold. Whatever fails, the old mode goes on.
-//   - Reads never wait. For the few milliseconds that a replica takes to hear of a commit, it still reads from the old primary; until all have heard of it, no
+//   - Reads never wait, not for a renewal of ids either: those that are answered during one ask the façade's database whether it was made meanwhile, for a quarter of a second at
+//     most, and are answered again with the new ids if it was. For the few milliseconds that a replica takes to hear of a commit, it still reads from the old primary; until all have heard of it, no
 //     writes are taken in the new epoch. So who writes through one replica and reads through another finds the write.
 //
 // # A step
@@ -24,7 +25,7 @@
 //  5. The replicas see the new epoch (notification, or poll), read from its primary, say so in their rows, and open their gates when all have said so, or
 //     Hold after they saw it.
 //
-// A renewal of ids ([Keeper.Renew]) is such a step from a mode to itself. Where Ready waits for a backlog it may brake writes ([Keeper.Brake]): each waits, before it has a
+// A renewal of ids ([Keeper.Renew]) is such a step from a mode to itself, and so is the declaration that bk-only is final ([Keeper.Finalise]). Where Ready waits for a backlog it may brake writes ([Keeper.Brake]): each waits, before it has a
 // ticket, for what the row of facade.brake says. The brake goes with the request for the step, and by itself two seconds after the coordinator's last word: by each
 // replica's own clock, too, so that it outlasts neither a dead coordinator nor the database. A write that may take minutes says so ([Ticket.Long]), and no step is begun
 // while there is one: it could only be given up.

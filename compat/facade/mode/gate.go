@@ -12,6 +12,8 @@ import (
 var (
 	// ErrClosed: the gate stayed closed for as long as a write may wait, or too many wait already. Nothing was sent to anybody.
 	ErrClosed = errors.New("the façade takes no writes at the moment")
+	// ErrFull comes with ErrClosed where too many wait.
+	ErrFull = errors.New("too many writes wait already")
 	// ErrLease is the cause of a ticket's context that ends because the replica may be counted as gone: what the write did is unknown.
 	ErrLease = errors.New("the replica's lease has run out")
 )
@@ -82,7 +84,7 @@ func (g *gate) take(ctx context.Context, patience time.Duration, after int64) (*
 		if late == nil {
 			if g.waiting >= g.limit {
 				g.mu.Unlock()
-				return nil, fmt.Errorf("%w: %d writes wait already", ErrClosed, g.limit)
+				return nil, fmt.Errorf("%w: %w: %d", ErrClosed, ErrFull, g.limit)
 			}
 			g.waiting++
 			timer := time.NewTimer(patience)

@@ -181,7 +181,7 @@ func TestRefused(t *testing.T) {
 		}
 	}
 	must(t, k.Switch(t.Context(), ask(BankOnly))) // there already
-	if err := k.Finalise(t.Context(), "anna", "too early"); !errors.Is(err, ErrNoStep) {
+	if err := k.Finalise(t.Context(), Finality{Who: "anna", Why: "too early"}); !errors.Is(err, ErrNoStep) {
 		t.Errorf("final in bank-only: %v", err)
 	}
 	if attempts, err := k.Attempts(t.Context(), 10); err != nil || len(attempts) != 0 {
@@ -223,9 +223,9 @@ func TestFinal(t *testing.T) {
 	cfg := config(database(t), "r")
 	cfg.Initial = BKOnly
 	k, _ := start(t, cfg)
-	must(t, k.Finalise(t.Context(), "anna", "all is well"))
+	must(t, k.Finalise(t.Context(), Finality{Who: "anna", Why: "all is well"}))
 	until(t, func() bool { s, _ := k.State(); return s.Final })
-	must(t, k.Finalise(t.Context(), "anna", "all is well"))
+	must(t, k.Finalise(t.Context(), Finality{Who: "anna", Why: "all is well"}))
 	if err := k.Switch(t.Context(), Request{To: BKPrimary, Who: "anna", Why: "regret", Wait: patience}); !errors.Is(err, ErrFinal) {
 		t.Errorf("%v, want %v", err, ErrFinal)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Epoch is a mode that is or was in force.
@@ -18,6 +19,8 @@ type Epoch struct {
 	Killed bool      `json:"killed"`  // entered by the kill switch: nothing was drained
 	Final  bool      `json:"final"`   // no way back
 	HeldMS float64   `json:"held_ms"` // how long its switch held writes
+	// LeftBehind is how many entries of BK's Bank will never get, as whoever declared bk-only final said; 0 where it had them all.
+	LeftBehind int64 `json:"left_behind"`
 	Bases
 }
 
@@ -63,7 +66,7 @@ type State struct {
 }
 
 const (
-	epochColumns   = `epoch, mode, since, who, why, killed, final, held_ms, trade_id_base, cash_id_base, first_sequence, bank_event_id, business_date`
+	epochColumns   = `epoch, mode, since, who, why, killed, final, held_ms, trade_id_base, cash_id_base, first_sequence, bank_event_id, business_date, left_behind`
 	attemptColumns = `id, from_epoch, to_mode, who, why, coordinator, began_at, ended_at, coalesce(outcome, ''), message, drain_until <= clock_timestamp()`
 
 	selectEpoch    = `SELECT ` + epochColumns + ` FROM facade.mode ORDER BY epoch DESC LIMIT 1`
@@ -74,7 +77,7 @@ const (
 )
 
 func scanEpoch(row pgx.Row) (e Epoch, err error) {
-	err = row.Scan(&e.Epoch, &e.Mode, &e.Since, &e.Who, &e.Why, &e.Killed, &e.Final, &e.HeldMS, &e.TradeID, &e.CashID, &e.FirstSequence, &e.BankEventID, &e.BusinessDate)
+	err = row.Scan(&e.Epoch, &e.Mode, &e.Since, &e.Who, &e.Why, &e.Killed, &e.Final, &e.HeldMS, &e.TradeID, &e.CashID, &e.FirstSequence, &e.BankEventID, &e.BusinessDate, &e.LeftBehind)
 	return e, err
 }
 
@@ -132,10 +135,13 @@ func (k *Keeper) Attempts(ctx context.Context, limit int) ([]Attempt, error) {
 	return pgx.CollectRows(rows, func(r pgx.CollectableRow) (Attempt, error) { return scanAttempt(r) })
 }
 
-// Replicas gives the replicas that serve, and those that did not end in order and are not forgotten yet.
+// listedFor is how long a replica that did not end in order is still listed when its lease is over.
+const listedFor = 15 * time.Minute
+
+// Replicas gives the replicas that serve, and those that did not end in order a short while ago.
 func (k *Keeper) Replicas(ctx context.Context) ([]Replica, error) {
 	rows, err := k.pool.Query(ctx, `SELECT name, admin, started_at, renewed_at, lease_until, lease_until > clock_timestamp(), epoch, inflight, long_writes
-		FROM facade.replica ORDER BY name, started_at`)
+		FROM facade.replica WHERE lease_until >= clock_timestamp() - $1::interval ORDER BY name, started_at`, listedFor)
 	if err != nil {
 		return nil, fmt.Errorf("read the replicas: %w", err)
 	}
@@ -145,8 +151,11 @@ func (k *Keeper) Replicas(ctx context.Context) ([]Replica, error) {
 	})
 }
 
-func (k *Keeper) readEpochs(ctx context.Context) ([]Epoch, error) {
-	rows, err := k.pool.Query(ctx, `SELECT `+epochColumns+` FROM facade.mode ORDER BY epoch`)
+func (k *Keeper) readEpochs(ctx context.Context) ([]Epoch, error) { return History(ctx, k.pool) }
+
+// History reads all modes that a façade's database has been in, the first first; it takes no part in them.
+func History(ctx context.Context, pool *pgxpool.Pool) ([]Epoch, error) {
+	rows, err := pool.Query(ctx, `SELECT `+epochColumns+` FROM facade.mode ORDER BY epoch`)
 	if err != nil {
 		return nil, fmt.Errorf("read the history of modes: %w", err)
 	}

@@ -99,6 +99,12 @@ func (k *Keeper) attempt(ctx context.Context, r Request, step Step) (err error) 
 	}
 	step.From = from
 	switch {
+	case step.Final && from.Mode != BKOnly:
+		return fmt.Errorf("%w: only bk-only can be final, the mode is %s", ErrNoStep, from.Mode)
+	case step.Final && from.Final:
+		return nil
+	case step.Final:
+		step.To, r.To = BKOnly, BKOnly
 	case step.To == "" && from.Mode.Primary() != BK:
 		return fmt.Errorf("%w: in %s BK gives no ids", ErrNoStep, from.Mode)
 	case step.To == "":
@@ -111,7 +117,7 @@ func (k *Keeper) attempt(ctx context.Context, r Request, step Step) (err error) 
 		return fmt.Errorf("%w: from %s to %s; only to a neighbour of %s", ErrNoStep, from.Mode, r.To, strings.Join(names(), ", "))
 	}
 	if err := k.cfg.Steps.Ready(ctx, step); err != nil {
-		return fmt.Errorf("%w to go from %s to %s: %w", ErrNotReady, from.Mode, r.To, err)
+		return fmt.Errorf("%w %s: %w", ErrNotReady, step, err)
 	}
 	if err := k.silent(ctx); err != nil {
 		return err
@@ -232,7 +238,10 @@ func (k *Keeper) awaitDrained(ctx context.Context, id int64) error {
 // commit makes the new epoch the one in force, if the switch is still the one under way, and every replica has drained or is gone.
 func (k *Keeper) commit(ctx, holding context.Context, id int64, step Step, r Request) error {
 	from := step.From
-	next := Epoch{Epoch: from.Epoch + 1, Mode: r.To, Who: r.Who, Why: r.Why, Final: from.Final}
+	next := Epoch{Epoch: from.Epoch + 1, Mode: r.To, Who: r.Who, Why: r.Why, Final: from.Final || step.Final, LeftBehind: from.LeftBehind}
+	if step.LeaveBehind != nil {
+		next.LeftBehind = step.LeaveBehind.Entries
+	}
 	err := pgx.BeginFunc(holding, k.pool, func(tx pgx.Tx) error {
 		// A coordinator that freezes in here must not keep the others from going on.
 		limit := fmt.Sprint(k.cfg.Hold.Milliseconds())
@@ -344,25 +353,21 @@ func (k *Keeper) Kill(ctx context.Context, who, why string) error {
 	})
 }
 
-// Finalise declares bk-only final: there is no way back any more, and nothing is kept for Bank. [ErrNoStep] in another mode.
-func (k *Keeper) Finalise(ctx context.Context, who, why string) error {
-	if err := signed(who, why); err != nil {
-		return err
-	}
-	return k.advance(ctx, "declare final", func(current Epoch) (Epoch, error) {
-		if current.Mode != BKOnly {
-			return current, fmt.Errorf("%w: only bk-only can be final, the mode is %s", ErrNoStep, current.Mode)
-		}
-		if current.Final {
-			return current, nil
-		}
-		current.Who, current.Why, current.Final, current.Killed, current.HeldMS = who, why, true, false, 0
-		current.Epoch++
-		return current, nil
-	})
+// Finality asks for bk-only to be declared final.
+type Finality struct {
+	Who, Why string
+	// Wait is as in [Request].
+	Wait time.Duration
+	// LeaveBehind is what Bank is not to get any more; nil: it gets all before.
+	LeaveBehind *Left
 }
 
-// advance enters an epoch of the same primary at once.
+// Finalise declares bk-only final: there is no way back any more, and nothing is kept for Bank. It is made as a step is, with writes held. [ErrNoStep] in another mode.
+func (k *Keeper) Finalise(ctx context.Context, f Finality) error {
+	return k.try(ctx, Request{Who: f.Who, Why: f.Why, Wait: f.Wait}, Step{Final: true, LeaveBehind: f.LeaveBehind})
+}
+
+// advance enters an epoch of the same primary at once: the kill switch's.
 func (k *Keeper) advance(ctx context.Context, what string, next func(Epoch) (Epoch, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -423,9 +428,9 @@ func (k *Keeper) SetSampling(ctx context.Context, rate float64, who, why string)
 }
 
 func insertEpoch(ctx context.Context, tx pgx.Tx, e Epoch) error {
-	_, err := tx.Exec(ctx, `INSERT INTO facade.mode (epoch, mode, who, why, killed, final, held_ms, trade_id_base, cash_id_base, first_sequence, bank_event_id, business_date)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		e.Epoch, e.Mode, e.Who, e.Why, e.Killed, e.Final, e.HeldMS, e.TradeID, e.CashID, e.FirstSequence, e.BankEventID, e.BusinessDate)
+	_, err := tx.Exec(ctx, `INSERT INTO facade.mode (epoch, mode, who, why, killed, final, held_ms, trade_id_base, cash_id_base, first_sequence, bank_event_id, business_date, left_behind)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		e.Epoch, e.Mode, e.Who, e.Why, e.Killed, e.Final, e.HeldMS, e.TradeID, e.CashID, e.FirstSequence, e.BankEventID, e.BusinessDate, e.LeftBehind)
 	return err
 }
 

@@ -67,6 +67,8 @@ type Config struct {
 	// Reads is how many reads Bank is asked for at once by the worker (16).
 	Reads int
 
+	// MaxWaiting is how many calls may wait for their accounts, for a roll's end, or for a connection (10,000): others are refused at once.
+	MaxWaiting int
 	// Limit is how many rows may wait (1,000,000). At that Full is called, and again every second until it is better. It must not block.
 	Limit int
 	Full  func(waiting int)
@@ -99,6 +101,7 @@ func (c Config) WithDefaults() Config {
 	integer(&c.Calls, 32)
 	integer(&c.Connections, 8)
 	integer(&c.Reads, 16)
+	integer(&c.MaxWaiting, 10_000)
 	integer(&c.Limit, 1_000_000)
 	duration(&c.CallTimeout, 10*time.Second)
 	duration(&c.RollTimeout, 10*time.Minute)
@@ -144,6 +147,7 @@ func (c Config) Validate() error {
 	check(c.WatchEvery > 0, "WatchEvery: %s is not above 0", c.WatchEvery)
 	check(c.Sweep >= 10*time.Millisecond, "Sweep: %s is below 10ms", c.Sweep)
 	check(c.Reads >= 1 && c.Reads <= 1000, "Reads: %d is not between 1 and 1000", c.Reads)
+	check(c.MaxWaiting >= 1 && c.MaxWaiting <= 1_000_000, "MaxWaiting: %d is not between 1 and 1000000", c.MaxWaiting)
 	check(c.Limit >= 1, "Limit: %d is below 1", c.Limit)
 	return errors.Join(errs...)
 }

@@ -63,6 +63,7 @@ func (q *Queue) deliver(ctx context.Context, rows []backlog.Row) ([]backlog.Resu
 // if none of a few does, BK is away.
 func (q *Queue) oneByOne(ctx context.Context, rows []backlog.Row, replays [][]bank.Replay, results []backlog.Result) ([]backlog.Result, error) {
 	faults, through := 0, false
+	var fault error
 	stuck := map[int64]bool{}
 	for i, row := range rows {
 		if behind(row, stuck) {
@@ -76,9 +77,10 @@ func (q *Queue) oneByOne(ctx context.Context, rows []backlog.Row, replays [][]ba
 			case rejection(err):
 				through = true // BK has spoken
 			case bank.TypeOf(err) == bank.Internal:
-				if faults++; !through && (faults == maxFaults || i == len(rows)-1) {
+				if faults++; !through && faults == maxFaults {
 					return nil, fmt.Errorf("BK: %w", err)
 				}
+				fault = err
 			default:
 				return nil, fmt.Errorf("BK: %w", err)
 			}
@@ -87,6 +89,9 @@ func (q *Queue) oneByOne(ctx context.Context, rows []backlog.Row, replays [][]ba
 		for _, key := range row.Keys {
 			stuck[key] = true
 		}
+	}
+	if fault != nil && !through { // those behind it were not tried, and tell nothing
+		return nil, fmt.Errorf("BK: %w", fault)
 	}
 	return results, nil
 }

@@ -33,7 +33,8 @@
 //     for another dead call, on an account that we don't have.
 //   - Locks are taken in one order: ROLL, keys ascending, intents ascending; whoever has an intent's lock waits only for Bank. So nobody waits in a circle.
 //   - The connection is the bound: [Config].Calls of them are between Begin and their outcome, others wait. Of one replica's calls on an account one has a connection, so
-//     those of a hot account keep no others from theirs. Nobody waits longer than [Config].WaitFor.
+//     those of a hot account keep no others from theirs. While a roll is under way or waits, on whichever replica, calls wait for its end without one: a single
+//     connection waits for all of them in Postgres' own queue. Nobody waits longer than [Config].WaitFor, and no more than [Config].MaxWaiting do: others are refused.
 //   - Repeats are queued, too: BK sees a repeat.
 //
 // # What Bank is asked
@@ -54,6 +55,8 @@
 //   - Killed in 4: either side of one commit.
 //   - The connection is lost, the process lives: Accepted has an error, the client gets Bank's answer, and the outcome is written over another connection, unless the
 //     intent has been resolved by then. A call to Bank that is still under way meanwhile is bounded by Deadline, which is written in the intent.
+//   - The answer to the intent's own commit is lost: Begin fails, Bank is not asked. Over another connection the session that was to write it is ended, in case the database
+//     does not know yet that it is gone, and the intent goes by its call's name, if it is there. Whoever has come to its accounts meanwhile and asks Bank for it sees that.
 //   - Bank answers outcome_unknown, or nothing: Unknown.
 //   - Bank is away: intents wait, and with them their accounts. Nobody can write to it anyway.
 //   - A client gives up while it waits for an account: Postgres is told to stop waiting, and the connection is closed; no lock and no intent stay.
@@ -80,5 +83,6 @@
 //	call.go     calls and answers               key.go     keys, and the space of advisory locks
 //	intent.go   Begin and its end               resolve.go what became of a call
 //	sweep.go    dead calls, late ones           deliver.go rows -> BK
+//	rolls.go    waiting for the end of a roll     withdraw.go    intents that may have been written
 //	turns.go    turns in front of connections   directory.go  entities and accounts that BK lacks
 package queue

@@ -467,9 +467,67 @@ func TestAway(t *testing.T) {
 	if rows := w.same(); rows != 60 {
 		t.Errorf("%d rows", rows)
 	}
-	if a.Worker().Working && b.Worker().Working {
-		t.Error("two workers")
+	// The one whose session was cut says that it works until it has looked at its session.
+	eventually(t, "one works", func() bool { return a.Worker().Working != b.Worker().Working })
+}
+
+// A delivery is on its way to BK when its worker's session is cut. Another worker does all that there is, of the same accounts, too; then it lands, and changes nothing.
+func TestLateDelivery(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	w := newWorld(t)
+	var once sync.Once
+	begun, land, landed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	w.bk.failing(func(bank.Replay) error {
+		held := false
+		once.Do(func() { held = true })
+		if held {
+			close(begun)
+			<-land
+		}
+		return nil
+	})
+	w.bk.landed = func(r bank.Replay) {
+		if r.Request != nil && r.Request.ClientTradeID == "0" {
+			select {
+			case <-land:
+				close(landed)
+			default:
+			}
+		}
 	}
+	q, _ := w.run(w.config("a"))
+	for i := range 3 { // one batch may have them all, or they come behind it
+		if _, err := book(ctx, q, w.bank, []bank.Trade{trade(1, fmt.Sprint(i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-begun
+	other, _ := w.run(w.config("b"))
+	w.terminate(`query LIKE '%pg_try_advisory_lock%' OR query = 'SELECT 1'`)
+	h, err := q.Begin(ctx, 1, Cancel(bank.TradeRef{AccountID: 1, ClientTradeID: "0"}, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.bank.CancelTrade(ctx, bank.TradeRef{AccountID: 1, ClientTradeID: "0"}), h.Accepted(ctx, Answer{})); err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range []bank.Trade{transfer(1, 2, "to 2"), trade(2, "behind it")} {
+		if _, err := book(ctx, q, w.bank, []bank.Trade{more}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := rollTo(ctx, q, w.bank, 20131007); err != nil {
+		t.Fatal(err)
+	}
+	w.drained(other)
+	before := w.same()
+	close(land)
+	<-landed
+	if rows := w.same(); rows != before || rows < 7 {
+		t.Errorf("%d rows, %d before it landed", rows, before)
+	}
+	eventually(t, "one works", func() bool { return q.Worker().Working != other.Worker().Working })
 }
 
 // At the limit the façade is told; a write that can't be read is there for people to see.

@@ -22,14 +22,16 @@ const (
 	lockAllSQL    = `SELECT pg_advisory_lock($1)`
 	lockSharedSQL = `SELECT pg_advisory_lock_shared($1)`
 	lockKeysSQL   = `SELECT count(pg_advisory_lock(l)) FROM unnest($1::bigint[]) AS l`
-	unlockSQL     = `SELECT pg_advisory_unlock_all()`
+	// enterSQL does not wait for a roll, nor get before one that waits: it gives -1 then, and takes nothing.
+	enterSQL  = `SELECT CASE WHEN pg_try_advisory_lock_shared($1) THEN (SELECT count(pg_advisory_lock(l)) FROM unnest($2::bigint[]) AS l) ELSE -1 END`
+	unlockSQL = `SELECT pg_advisory_unlock_all()`
 
 	fenceSQL = `SELECT pg_advisory_xact_lock_shared($1)`
 
 	// What it finds of earlier intents is as of before its own.
 	openSQL = `WITH opened AS (
-			INSERT INTO facade.intent (epoch, kind, keys, size, request, replica, opened_at, until)
-			SELECT $1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp() + $7::interval WHERE NOT EXISTS (SELECT FROM facade.mode WHERE epoch > $1)
+			INSERT INTO facade.intent (epoch, kind, keys, size, request, replica, opened_at, until, call)
+			SELECT $1, $2, $3, $4, $5, $6, clock_timestamp(), clock_timestamp() + $7::interval, $8 WHERE NOT EXISTS (SELECT FROM facade.mode WHERE epoch > $1)
 			RETURNING id, keys
 		), keyed AS (
 			INSERT INTO facade.intent_key (key, intent) SELECT key, id FROM opened, unnest(opened.keys) AS key
@@ -53,8 +55,15 @@ const (
 		SELECT id, epoch, kind, keys, size, request FROM gone ON CONFLICT DO NOTHING RETURNING ` + lazily
 )
 
-// ErrEpoch is the error of [Queue.Begin] in an epoch that is over: nothing was written down.
-var ErrEpoch = errors.New("the epoch is over")
+// Errors of [Queue.Begin]: Bank must not be asked.
+var (
+	// ErrEpoch: the epoch is over.
+	ErrEpoch = errors.New("the epoch is over")
+	// ErrFull: too many calls wait, for a roll as a rule.
+	ErrFull = errors.New("too many calls wait")
+	// ErrOpen: Bank did not say what became of earlier calls on the accounts.
+	ErrOpen = errors.New("it is not known what became of earlier calls")
+)
 
 // untilMargin is for the time between the intent's writing and the beginning of the call.
 const untilMargin = time.Second
@@ -91,8 +100,8 @@ type Held struct {
 }
 
 // Begin waits until no other call, on any replica, touches the same accounts, writes down what Bank will be asked for, and makes sure that earlier calls on
-// these accounts that nobody looks after any more are resolved. An error, or the end of ctx: nothing is written down, Bank must not be asked. [ErrEpoch] where a later
-// epoch has come.
+// these accounts that nobody looks after any more are resolved. An error, or the end of ctx: nothing is written down, Bank must not be asked; it may be one of [ErrEpoch],
+// [ErrFull], [ErrOpen] and, where the wait was too long, context.DeadlineExceeded.
 func (q *Queue) Begin(ctx context.Context, epoch int64, call Call) (*Held, error) {
 	if err := call.validate(); err != nil {
 		return nil, err
@@ -101,34 +110,32 @@ func (q *Queue) Begin(ctx context.Context, epoch int64, call Call) (*Held, error
 	if err != nil {
 		return nil, fmt.Errorf("encode a call of kind %s: %w", call.kind, err)
 	}
+	if n := q.waiting.Add(1); n > int64(q.cfg.MaxWaiting) {
+		q.waiting.Add(-1)
+		return nil, fmt.Errorf("begin a call of kind %s: %w: %d calls wait already", call.kind, ErrFull, q.cfg.MaxWaiting)
+	}
+	defer q.waiting.Add(-1)
 	waiting, cancel := context.WithTimeoutCause(ctx, q.cfg.WaitFor, fmt.Errorf("the wait of %s is over: %w", q.cfg.WaitFor, context.DeadlineExceeded))
 	defer cancel()
 	h := &Held{q: q, call: call, locks: locksOf(call.keys)}
 	if err := q.turns.take(waiting, h.locks); err != nil {
 		return nil, fmt.Errorf("begin a call of kind %s: %w", call.kind, err)
 	}
-	conn, err := q.calls.Acquire(waiting)
+	earlier, err := h.connect(waiting, epoch, request)
 	if err != nil {
 		q.turns.give(h.locks)
-		return nil, fmt.Errorf("begin a call of kind %s: wait for one of %d connections: %w", call.kind, q.cfg.Calls, err)
-	}
-	h.conn = conn
-	earlier, err := h.open(waiting, epoch, request)
-	if err != nil {
-		drop(conn) // with whatever locks it has
-		q.turns.give(h.locks)
-		if waiting.Err() != nil {
-			err = fmt.Errorf("%w: %w", context.Cause(waiting), err)
-		}
 		return nil, fmt.Errorf("begin a call of kind %s: %w", call.kind, err)
 	}
 	if len(earlier) > 0 {
-		_, err := q.resolveChain(waiting, conn.Conn(), earlier, true)
+		_, err := q.resolveChain(waiting, h.conn.Conn(), earlier, true)
 		if err == nil { // it took its time
-			_, err = conn.Exec(ctx, `UPDATE facade.intent SET until = clock_timestamp() + $2::interval WHERE id = $1`, h.id, q.cfg.timeout(call.kind)+untilMargin)
+			_, err = h.conn.Exec(ctx, `UPDATE facade.intent SET until = clock_timestamp() + $2::interval WHERE id = $1`, h.id, q.cfg.timeout(call.kind)+untilMargin)
 		}
 		if err != nil {
 			_ = h.end(ctx, outcome{}) // tried again by itself
+			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+				err = fmt.Errorf("%w: %w", ErrOpen, err)
+			}
 			return nil, fmt.Errorf("begin a call of kind %s: earlier ones on its accounts: %w", call.kind, err)
 		}
 	}
@@ -136,10 +143,45 @@ func (q *Queue) Begin(ctx context.Context, epoch int64, call Call) (*Held, error
 	return h, nil
 }
 
+// connect takes a connection and writes the intent on it. While a roll is under way it has none.
+func (h *Held) connect(ctx context.Context, epoch int64, request []byte) (earlier []int64, err error) {
+	q := h.q
+	for {
+		if h.call.kind != KindRoll {
+			if err := q.rolls.wait(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if h.conn, err = q.calls.Acquire(ctx); err != nil {
+			return nil, fmt.Errorf("wait for one of %d connections: %w", q.cfg.Calls, err)
+		}
+		name := fmt.Sprintf("%s-%d", q.run, q.number.Add(1))
+		earlier, err = h.open(ctx, epoch, request, name)
+		if err == nil {
+			return earlier, nil
+		}
+		if errors.Is(err, errRolling) {
+			h.conn.Release()
+			q.scout()
+			continue
+		}
+		if pid, lost := h.conn.Conn().PgConn().PID(), time.Now(); mayBeWritten(err) {
+			q.background(func(ctx context.Context) {
+				q.withdraw(ctx, name, h.call.keys, pid, lost, q.cfg.timeout(h.call.kind)+untilMargin+q.cfg.SettleAfter)
+			})
+		}
+		drop(h.conn) // with whatever locks it has
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+		return nil, err
+	}
+}
+
 // open takes the locks, and then writes the intent. It gives the intents that it found on its keys. It is not one round trip: Postgres would go on with the intent of
 // a process that was killed while it waited for the locks, and its accounts would have to wait for a call that never was.
-func (h *Held) open(ctx context.Context, epoch int64, request []byte) (earlier []int64, err error) {
-	if err := lock(ctx, h.conn, h.call.keys); err != nil {
+func (h *Held) open(ctx context.Context, epoch int64, request []byte, name string) (earlier []int64, err error) {
+	if err := enter(ctx, h.conn, h.call.keys); err != nil {
 		return nil, err
 	}
 	find := earlierSQL
@@ -149,7 +191,7 @@ func (h *Held) open(ctx context.Context, epoch int64, request []byte) (earlier [
 	// One transaction and one round trip: the second statement sees whatever epoch was entered before the fence was passed, and none is entered until it has committed.
 	b := &pgx.Batch{}
 	b.Queue(fenceSQL, LockEpoch)
-	b.Queue(openSQL+find, epoch, h.call.kind, h.call.keys, h.call.size, request, h.q.cfg.Replica, h.q.cfg.timeout(h.call.kind)+untilMargin)
+	b.Queue(openSQL+find, epoch, h.call.kind, h.call.keys, h.call.size, request, h.q.cfg.Replica, h.q.cfg.timeout(h.call.kind)+untilMargin, name)
 	results := h.conn.SendBatch(ctx, b)
 	_, err = results.Exec()
 	if err == nil {
@@ -164,6 +206,24 @@ func (h *Held) open(ctx context.Context, epoch int64, request []byte) (earlier [
 	return earlier, nil
 }
 
+// enter takes the locks of keys. It does not wait for a roll ([errRolling]); one waits for all.
+func enter(ctx context.Context, conn *pgxpool.Conn, keys []int64) error {
+	if slices.Contains(keys, backlog.All) {
+		return lock(ctx, conn, keys)
+	}
+	var taken int64
+	if err := conn.QueryRow(ctx, enterSQL, lockRoll, locksOf(keys)).Scan(&taken); err != nil {
+		return fmt.Errorf("wait for the accounts: %w: %w", errLocks, err)
+	}
+	if taken < 0 {
+		return errRolling
+	}
+	return nil
+}
+
+// errLocks is part of the error of a call that came to its end before it wrote anything.
+var errLocks = errors.New("nothing was written")
+
 // lock takes the locks of keys, in the order in which all do.
 func lock(ctx context.Context, conn *pgxpool.Conn, keys []int64) error {
 	b := &pgx.Batch{}
@@ -174,7 +234,7 @@ func lock(ctx context.Context, conn *pgxpool.Conn, keys []int64) error {
 		b.Queue(lockKeysSQL, locksOf(keys))
 	}
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
-		return fmt.Errorf("wait for the accounts: %w", err)
+		return fmt.Errorf("wait for the accounts: %w: %w", errLocks, err)
 	}
 	return nil
 }
@@ -207,7 +267,7 @@ func (h *Held) Unknown() {
 		return
 	}
 	h.q.background(func(ctx context.Context) {
-		o, err := h.q.learn(ctx, &intent{ID: h.id, Kind: h.call.kind, Request: mustEncode(h.call.request)}, time.Now().Add(h.q.cfg.SettleAfter))
+		o, err := h.q.learn(ctx, &intent{ID: h.id, Kind: h.call.kind, Request: mustEncode(h.call.request)}, time.Now().Add(h.q.cfg.SettleAfter), nil)
 		if err != nil { // the queue is being closed: the intent stays, for others
 			h.ended = true
 			drop(h.conn)

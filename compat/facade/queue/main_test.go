@@ -28,8 +28,9 @@ func TestMain(m *testing.M) {
 // mirror is a second reference Bank in BK's place: it takes what the queue brings and can be compared row by row. Its replays can be made to fail.
 type mirror struct {
 	*legacy.Bank
-	fail  atomic.Pointer[func(bank.Replay) error]
-	calls atomic.Int64
+	fail   atomic.Pointer[func(bank.Replay) error]
+	landed func(bank.Replay) // is told of each that is done; set before any is
+	calls  atomic.Int64
 }
 
 func (m *mirror) ReplayAll(ctx context.Context, replays []bank.Replay) ([]int64, error) {
@@ -42,8 +43,11 @@ func (m *mirror) ReplayAll(ctx context.Context, replays []bank.Replay) ([]int64,
 		}
 	}
 	for _, r := range replays {
-		if err := m.Replay(ctx, r); err != nil {
+		if err := m.Replay(context.WithoutCancel(ctx), r); err != nil { // what has come to BK is done, whoever waits for it
 			return nil, err
+		}
+		if m.landed != nil {
+			m.landed(r)
 		}
 	}
 	return make([]int64, len(replays)), nil

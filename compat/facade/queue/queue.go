@@ -2,6 +2,8 @@ package queue
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +39,12 @@ type Queue struct {
 	store  *backlog.Store
 	worker *backlog.Worker
 	turns  *turns
+	rolls  rolls
 	stats  atomic.Pointer[backlog.Stats]
+
+	run     string       // names this run in intents
+	number  atomic.Int64 // of the last call
+	waiting atomic.Int64 // calls in Begin
 
 	ctx   context.Context
 	stop  context.CancelFunc
@@ -50,7 +57,11 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("the queue: %w", err)
 	}
-	q := &Queue{cfg: cfg, turns: newTurns()}
+	run := make([]byte, 8)
+	if _, err := rand.Read(run); err != nil {
+		return nil, fmt.Errorf("the queue: name the run: %w", err)
+	}
+	q := &Queue{cfg: cfg, turns: newTurns(), run: hex.EncodeToString(run)}
 	var err error
 	if q.calls, err = connect(ctx, cfg.Postgres, cfg.Calls, "hotswap-calls", func(ctx context.Context, conn *pgx.Conn) error {
 		for name, sql := range prepared {

@@ -39,8 +39,9 @@ const (
 	refused                  // not done, and it won't be
 )
 
-// learn asks Bank for a call until it knows. What Bank has not done by an instant, when it answers, it won't do. An error: ctx ended.
-func (q *Queue) learn(ctx context.Context, in *intent, until time.Time) (outcome, error) {
+// learn asks Bank for a call until it knows. What Bank has not done by an instant, when it answers, it won't do. withdrawn, if not nil, is asked each time whether the
+// intent is still there. An error: ctx ended, or [errWithdrawn].
+func (q *Queue) learn(ctx context.Context, in *intent, until time.Time, withdrawn func(context.Context) bool) (outcome, error) {
 	for pause := askFirst; ; pause = min(2*pause, askLast) {
 		over := time.Now().After(until) // before asking: an answer of before doesn't count
 		o, known, err := q.ask(ctx, in, over)
@@ -49,6 +50,9 @@ func (q *Queue) learn(ctx context.Context, in *intent, until time.Time) (outcome
 		}
 		if err != nil && ctx.Err() == nil {
 			q.cfg.Log.Warn("Bank can't be asked for a call, its accounts wait", "intent", in.ID, "kind", in.Kind, "error", err)
+		}
+		if withdrawn != nil && withdrawn(ctx) {
+			return outcome{}, errWithdrawn
 		}
 		if !idle.For(ctx, pause) {
 			return outcome{}, fmt.Errorf("its outcome is not known: %w", context.Cause(ctx))
@@ -218,7 +222,13 @@ func (q *Queue) resolveDead(ctx context.Context, conn *pgx.Conn, id int64, wait 
 	var o outcome
 	until := time.Now().Add(time.Duration(in.Left*float64(time.Second)) + q.cfg.SettleAfter)
 	if wait {
-		o, err = q.learn(ctx, in, until)
+		o, err = q.learn(ctx, in, until, func(ctx context.Context) (gone bool) {
+			err := conn.QueryRow(ctx, `SELECT NOT EXISTS (SELECT FROM facade.intent WHERE id = $1)`, id).Scan(&gone)
+			return err == nil && gone
+		})
+		if errors.Is(err, errWithdrawn) {
+			return true, nil
+		}
 		resolved = err == nil
 	} else {
 		o, resolved, err = q.ask(ctx, in, time.Now().After(until))

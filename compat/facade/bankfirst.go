@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/bkledger/bk/compat/bank"
 	"github.com/bkledger/bk/compat/facade/mode"
@@ -21,48 +22,50 @@ const (
 	maxRounds = 4       // of finding out which accounts a call touches
 )
 
-// shadow serves the writes of bank-primary-bk-secondary: Bank does them and answers, and what it accepted goes to BK from the queue.
+// bankFirst serves the writes of bank-primary-bk-secondary: Bank does them and answers, and what it accepted goes to BK from the queue.
 //
 // A call that the façade can't read is passed on as it is: Bank refuses it, and nothing more is to be done. Where Bank takes it nevertheless, the queue gets a row that
 // somebody has to look at.
-type shadow struct {
+type bankFirst struct {
 	queue *queue.Queue
 	bank  interface {
 		Trade(context.Context, bank.TradeRef) (bank.StoredTrade, error)
 	}
-	log *slog.Logger
+	count func(reason string) // of a write that is refused
+	log   *slog.Logger
 }
 
 // serve makes one write. pass is the proxy to the listener that it came to. If the epoch of the ticket is over, nothing was done, and it gives the request for the
 // one that has come.
-func (s *shadow) serve(w http.ResponseWriter, r *http.Request, ticket *mode.Ticket, operations bool, pass http.Handler) (next *http.Request) {
+func (b *bankFirst) serve(w http.ResponseWriter, r *http.Request, ticket *mode.Ticket, operations bool, pass http.Handler) (next *http.Request) {
+	if r.ContentLength > maxBody {
+		b.unread(w, r, ticket, nil, pass, errTooLarge)
+		return nil
+	}
 	body, whole, err := readBody(r)
 	if err != nil {
-		answerError(w, unreadable(err))
+		b.unread(w, r, ticket, nil, pass, err)
 		return nil
 	}
 	if !whole {
-		s.unread(w, r, ticket, body, pass, errors.New("too large"))
+		b.unread(w, r, ticket, body, pass, errTooLarge)
 		return nil
 	}
 	call, err := read(r, body, operations)
 	if err != nil {
-		s.unread(w, r, ticket, body, pass, err)
+		b.unread(w, r, ticket, body, pass, err)
 		return nil
 	}
-	held, err := s.begin(r.Context(), ticket.Epoch, call)
+	held, err := b.begin(r.Context(), ticket.Epoch, call)
 	if errors.Is(err, errNoAccount) {
-		s.unread(w, r, ticket, body, pass, err)
+		b.unread(w, r, ticket, body, pass, err)
 		return nil
 	}
 	if errors.Is(err, queue.ErrEpoch) {
 		return again(r, r.Context(), body)
 	}
 	if err != nil {
-		if r.Context().Err() == nil {
-			s.log.Error("a write can't be written down, it is refused", "method", r.Method, "path", r.URL.Path, "error", err)
-		}
-		answerError(w, bank.Errorf(bank.Internal, "the façade can't write down what is to be done"))
+		answerError(w, b.notBegun(r, err))
 		return nil
 	}
 	// From here on the call goes on to its end, whether the client waits for it or not.
@@ -77,20 +80,20 @@ func (s *shadow) serve(w http.ResponseWriter, r *http.Request, ticket *mode.Tick
 	}()
 	sent := again(r, ctx, body)
 	answer, notes := passRecorded(pass, sent)
-	s.settle(ctx, held, call, answer, notes)
+	b.settle(ctx, held, call, answer, notes)
 	settled = true
-	answer.give(w, sent, notes, s.log)
+	answer.give(w, sent, notes, b.log)
 	return nil
 }
 
 // settle tells the queue what became of a call, and changes the answer where nobody knows.
-func (s *shadow) settle(ctx context.Context, held *queue.Held, call request, answer *record, notes *passing) {
+func (b *bankFirst) settle(ctx context.Context, held *queue.Held, call request, answer *record, notes *passing) {
 	var err error
 	switch outcome := judge(answer, notes); outcome {
 	case accepted:
 		var taken queue.Answer
 		if taken, err = call.answered(answer.body.Bytes()); err != nil {
-			s.log.Error("Bank's answer can't be read, it is asked what it did", "intent", held.ID(), "error", err)
+			b.log.Error("Bank's answer can't be read, it is asked what it did", "intent", held.ID(), "error", err)
 			held.Unknown()
 			return
 		}
@@ -101,7 +104,7 @@ func (s *shadow) settle(ctx context.Context, held *queue.Held, call request, ans
 		held.Unknown()
 	}
 	if err != nil {
-		s.log.Warn("the outcome of a write is not written down yet", "intent", held.ID(), "error", err)
+		b.log.Warn("the outcome of a write is not written down yet", "intent", held.ID(), "error", err)
 	}
 }
 
@@ -133,32 +136,37 @@ func judge(answer *record, notes *passing) verdict {
 }
 
 // unread passes on what the façade can't read.
-func (s *shadow) unread(w http.ResponseWriter, r *http.Request, ticket *mode.Ticket, begun []byte, pass http.Handler, why error) {
+func (b *bankFirst) unread(w http.ResponseWriter, r *http.Request, ticket *mode.Ticket, begun []byte, pass http.Handler, why error) {
 	next := r.WithContext(ticket.Context)
 	next.Body = struct {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(begun), r.Body), r.Body}
+	if there, whole := r.Body.(*inMemory); whole { // nothing of it was taken
+		next.Body = newInMemory(there.all)
+	}
 	if len(begun) == 0 && r.ContentLength == 0 {
 		next.Body = http.NoBody
 	}
 	answer, notes := passRecorded(pass, next)
 	if taken := answer.status >= 200 && answer.status < 300; taken && (notes.cut != nil || judge(answer, notes) == accepted) {
 		what := r.Method + " " + r.URL.RequestURI()
-		s.log.Error("Bank took a write that the façade can't read; BK misses it until somebody sees to it", "call", what, "reason", why)
-		if err := s.queue.Unread(context.WithoutCancel(next.Context()), ticket.Epoch, what, begun); err != nil {
-			s.log.Error("and it could not be noted", "call", what, "error", err)
+		b.log.Error("Bank took a write that the façade can't read; BK misses it until somebody sees to it", "call", what, "reason", why)
+		if err := b.queue.Unread(context.WithoutCancel(next.Context()), ticket.Epoch, what, begun); err != nil {
+			b.log.Error("and it could not be noted", "call", what, "error", err)
 		}
 	}
-	answer.give(w, next, notes, s.log)
+	answer.give(w, next, notes, b.log)
 }
+
+var errTooLarge = bank.Errorf(bank.TooLarge, "the body has more than is allowed")
 
 // errNoAccount: a cancel names a trade that Bank does not know. Bank will say so itself.
 var errNoAccount = errors.New("Bank knew no such trade")
 
 // begin gets the accounts of a call. Which those are is known for sure only once they are held: a trade that the call names may have been booked meanwhile.
-func (s *shadow) begin(ctx context.Context, epoch int64, call request) (*queue.Held, error) {
-	touched, err := s.touched(ctx, call)
+func (b *bankFirst) begin(ctx context.Context, epoch int64, call request) (*queue.Held, error) {
+	touched, err := b.touched(ctx, call)
 	if err != nil {
 		return nil, err
 	}
@@ -166,11 +174,11 @@ func (s *shadow) begin(ctx context.Context, epoch int64, call request) (*queue.H
 		if call.lone && len(touched) == 0 {
 			return nil, errNoAccount
 		}
-		held, err := s.queue.Begin(ctx, epoch, call.call(touched))
+		held, err := b.queue.Begin(ctx, epoch, call.call(touched))
 		if err != nil || len(call.names) == 0 {
 			return held, err
 		}
-		now, err := s.touched(ctx, call)
+		now, err := b.touched(ctx, call)
 		if err == nil && within(now, touched) {
 			return held, nil
 		}
@@ -196,15 +204,16 @@ func within(some, all []bank.ID) bool {
 }
 
 // touched gives the accounts of the trades that a call names.
-func (s *shadow) touched(ctx context.Context, call request) (accounts []bank.ID, err error) {
+func (b *bankFirst) touched(ctx context.Context, call request) (accounts []bank.ID, err error) {
 	for _, name := range call.names {
 		for _, ref := range name {
-			stored, err := s.bank.Trade(ctx, ref)
-			if bank.TypeOf(err) == bank.TradeNotFound {
+			stored, err := b.bank.Trade(ctx, ref)
+			switch bank.TypeOf(err) {
+			case bank.TradeNotFound, bank.MalformedRequest: // there can't be any
 				continue
 			}
 			if err != nil {
-				return nil, fmt.Errorf("ask Bank for a trade that is named: %w", err)
+				return nil, fmt.Errorf("%w about a trade that is named: %w", errNotAsked, err)
 			}
 			accounts = append(accounts, stored.AccountID)
 			if stored.TargetAccountID != 0 {
@@ -299,6 +308,9 @@ func readCancel(r *http.Request, name string) (request, error) {
 	default:
 		return request{}, fmt.Errorf("is_client_trade_id: %q", flag)
 	}
+	if !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
+		return request{}, errors.New("the trade's name is not text")
+	}
 	ref, err := bank.ReadTradeRef(name, byClientID, query.Get("account_id"))
 	if err != nil {
 		return request{}, err
@@ -343,6 +355,10 @@ func readReplay(body []byte) (request, error) {
 
 // readBody reads a body up to the limit. What is left is still in the request's.
 func readBody(r *http.Request) (body []byte, whole bool, err error) {
+	if there, ok := r.Body.(*inMemory); ok {
+		_, err := there.Seek(0, io.SeekEnd)
+		return there.all, true, err
+	}
 	body, err = io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
 		return nil, false, fmt.Errorf("read the request: %w", err)
@@ -353,7 +369,7 @@ func readBody(r *http.Request) (body []byte, whole bool, err error) {
 // again gives a request with its body from the beginning.
 func again(r *http.Request, ctx context.Context, body []byte) *http.Request {
 	next := r.Clone(ctx)
-	next.Body = io.NopCloser(bytes.NewReader(body))
+	next.Body = newInMemory(body)
 	if len(body) == 0 {
 		next.Body = http.NoBody
 	}
