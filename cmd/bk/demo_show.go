@@ -302,7 +302,7 @@ func shortDuration(d time.Duration) string {
 func countsText(all map[string]int64) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		parts = append(parts, grouped(all[name])+" "+name)
+		parts = append(parts, counted(all[name], name))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -151,12 +151,24 @@ func (v *verification) printJSON(findings []*bkv1.VerifyFinding, summary *bkv1.V
 	return err
 }
 
+// counted writes a number of things, whose name is a plural.
+func counted(n int64, names string) string {
+	if n == 1 {
+		if stem, ok := strings.CutSuffix(names, "ies"); ok {
+			names = stem + "y"
+		} else {
+			names = strings.TrimSuffix(names, "s")
+		}
+	}
+	return grouped(n) + " " + names
+}
+
 // counts writes how much was checked, the largest first.
 func counts(of map[string]int64) string {
 	names := slices.SortedFunc(maps.Keys(of), func(x, y string) int { return cmp.Or(cmp.Compare(of[y], of[x]), cmp.Compare(x, y)) })
 	texts := make([]string, len(names))
 	for i, name := range names {
-		texts[i] = grouped(of[name]) + " " + strings.ReplaceAll(name, "_", " ")
+		texts[i] = counted(of[name], strings.ReplaceAll(name, "_", " "))
 	}
 	return strings.Join(texts, ", ")
 }

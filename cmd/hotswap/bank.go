@@ -22,6 +22,8 @@ type bankServer struct {
 	kafka     string
 	readyFile string
 	log       logFlags
+
+	ownDatabase string // file with the DSN of a Postgres of its own
 }
 
 // bankEndpoints are how a running Bank is reached: the content of its ready file.
@@ -83,7 +85,7 @@ func (s *bankServer) check() error {
 	if s.cfg.OperationsListen == "" {
 		var err error
 		if s.cfg.OperationsListen, err = nextPort(s.cfg.Listen); err != nil {
-			s.cfg.OperationsListen = s.cfg.Listen // told once, by the check of that
+			s.cfg.OperationsListen = "127.0.0.1:0" // told once, by the check of --listen
 		}
 	}
 	if s.kafka != "" && s.kafka != noKafka {
@@ -101,10 +103,15 @@ func (s *bankServer) check() error {
 			errs = append(errs, errors.New("--api-key: is empty"))
 		}
 	}
-	if err := errors.Join(append(errs, cfg.WithDefaults().Validate())...); err != nil {
+	if err := errors.Join(append(errs, flagged(cfg.WithDefaults().Validate(), bankFlags))...); err != nil {
 		return &usageError{err}
 	}
 	return nil
+}
+
+// bankFlags are the flags that set the fields of the configuration.
+var bankFlags = map[string]string{
+	"DSN": "--db", "Listen": "--listen", "OperationsListen": "--operations-listen", "Keys": "--api-key", "Partitions": "--partitions", "Connections": "--connections",
 }
 
 func (s *bankServer) run(ctx context.Context, a *app) (err error) {
@@ -117,6 +124,9 @@ func (s *bankServer) run(ctx context.Context, a *app) (err error) {
 	}
 	s.cfg.Log = log
 	secondSignalKills(ctx)
+	if err := portsFree(ctx, map[string]string{"--listen": s.cfg.Listen, "--operations-listen": s.cfg.OperationsListen}); err != nil {
+		return err
+	}
 	if s.readyFile != "" { // one that a killed server left would be taken for ours
 		if err := readyfile.Remove(s.readyFile); err != nil {
 			return err
@@ -129,6 +139,7 @@ func (s *bankServer) run(ctx context.Context, a *app) (err error) {
 		if s.cfg.DSN, err = own.startPostgres(ctx, "bank"); err != nil {
 			return ended(ctx, err)
 		}
+		s.ownDatabase = own.dsnFile()
 	}
 	if s.kafka == "" {
 		broker, err := own.startKafka(ctx)
@@ -153,9 +164,16 @@ func (s *bankServer) serve(ctx context.Context, a *app, log *slog.Logger) error 
 				return
 			}
 		}
-		fmt.Fprintf(a.out, "Bank serves\n  API         %s\n  operations  %s\n", e.API, e.Operations)
+		fmt.Fprintf(a.out, "Bank serves\n  API         %s\n  operations  %s\n  database    %s\n  Kafka       %s\n", e.API, e.Operations, databaseName(e.Postgres, s.ownDatabase), orNoKafka(e.Kafka))
 	})
 	return errors.Join(err, readyFault)
+}
+
+func orNoKafka(brokers string) string {
+	if brokers == "" {
+		return "none: events stay in the outbox"
+	}
+	return brokers
 }
 
 // ended forgives an error that only says that we were told to end.

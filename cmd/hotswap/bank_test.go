@@ -101,8 +101,8 @@ func TestBankOnItsOwn(t *testing.T) {
 func TestBankUsage(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"bank --listen nowhere":                      "Listen",
-		"bank --partitions -1 --connections 1":       "Connections",
+		"bank --listen nowhere":                      "--listen",
+		"bank --partitions -1 --connections 1":       "--connections",
 		"bank --data= --db x":                        "--data",
 		"bank --log-level loud --db x --kafka none":  "--log-level",
 		"bank --log-format song --db x --kafka none": "--log-format",

@@ -13,5 +13,7 @@
 //
 //	main.go root.go        start, the list of commands, exit codes
 //	bank.go own_parts.go   the reference Bank, and the Postgres and Kafka of its own
-//	log.go readyfile.go    logging, the file that says where a server is
+//	facade.go facade_*.go  the façade, and what is asked of its admin listener
+//	compare.go bench.go    all of Bank against all of BK; what the façade costs
+//	flags.go log.go        errors under the names of flags, ports that are taken; logging
 package main

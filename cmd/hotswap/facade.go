@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +28,8 @@ type facadeServer struct {
 	rules     string
 	readyFile string
 	log       logFlags
+
+	ownDatabase string // file with the DSN of a Postgres of its own
 }
 
 // facadeEndpoints are how a running façade is reached: the content of its ready file.
@@ -49,6 +52,10 @@ func newFacadeCommand(a *app) *cobra.Command {
 The mode is kept in the façade's database; --mode is that of the first start. On a database that is in another mode the façade does not start, so that
 nobody takes it for what it is not: leave --mode out there. Switch with hotswap facade mode.
 
+A write is answered in any case: in bank-primary-bk-secondary 10 s after it was sent to Bank, where BK is the primary 20 s after it came, with outcome_unknown where nobody
+knows; a roll, and what waits for one, within --roll-timeout. bank-only waits for Bank as its clients would. The façade starts, and says that it is ready, without its primary:
+/readyz says degraded.
+
 Several replicas may share one database (--db). Without --db it runs a Postgres of its own in a folder.`,
 		Example: `  hotswap facade --mode bank-only --bank http://127.0.0.1:8080
   hotswap facade --mode bank-primary-bk-secondary --bank http://legacy-bank:8080 --bk http://bk:7070 --db postgres://facade@db/facade`,
@@ -70,13 +77,14 @@ Several replicas may share one database (--db). Without --db it runs a Postgres 
 	f.StringVar(&s.cfg.Replica, "replica", "", "name of this replica (host and process)")
 	f.IntVar(&s.cfg.QueueLimit, "queue-limit", 1_000_000, "writes that may wait for BK before it is left behind")
 	f.Int64Var(&s.cfg.FirstTradeID, "first-trade-id", 0, "least id of a trade that BK books first (Bank's last and one)")
-	f.DurationVar(&s.cfg.Hold, "hold", 0, "how long a switch may hold writes (1s)")
-	f.DurationVar(&s.cfg.Lease, "lease", 0, "how long a replica that is not heard of may serve writes (10s)")
-	f.DurationVar(&s.cfg.RollTimeout, "roll-timeout", 0, "how long a roll of the business date may take (10m)")
+	f.DurationVar(&s.cfg.Hold, "hold", time.Second, "how long a switch may hold writes, from 10ms to 1m")
+	f.DurationVar(&s.cfg.Lease, "lease", 10*time.Second, "how long a replica that is not heard of may serve writes, from 100ms to 10m")
+	f.DurationVar(&s.cfg.RollTimeout, "roll-timeout", 10*time.Minute, "how long a roll of the business date may take, up to 15m")
+	f.BoolVar(&s.cfg.Pprof, "pprof", false, "Go profiles on the admin address")
 	f.StringVar(&s.rules, "sample-rules", "", "YAML or JSON file of rules that explain differences of reads that are compared")
 	f.StringVar(&s.readyFile, "ready-file", "", "JSON file with all addresses, there while the façade serves")
 	s.log.bind(cmd)
-	cmd.AddCommand(newFacadeModeCommand(a), newFacadeSampleCommand(a), newFacadeDivergencesCommand(a), newFacadeQueueCommand(a))
+	cmd.AddCommand(newFacadeModeCommand(a), newFacadeSampleCommand(a), newFacadeDivergencesCommand(a), newFacadeQueueCommand(a), newFacadeUploadsCommand(a), newFacadeFollowCommand(a))
 	return cmd
 }
 
@@ -91,18 +99,25 @@ func modeNames() []string {
 // check completes the configuration, or says everything that is wrong with it.
 func (s *facadeServer) check() error {
 	var errs []error
+	base := s.cfg.Listen
+	if _, _, err := net.SplitHostPort(base); err != nil {
+		base = "127.0.0.1:0" // told once, by the check of --listen
+	}
 	if s.cfg.OperationsListen == "" {
-		s.cfg.OperationsListen = portsAfter(s.cfg.Listen, 1)
+		s.cfg.OperationsListen = portsAfter(base, 1)
 	}
 	if s.cfg.AdminListen == "" {
-		s.cfg.AdminListen = portsAfter(s.cfg.Listen, 2)
+		s.cfg.AdminListen = portsAfter(base, 2)
 	}
 	if s.cfg.BankOperations == "" {
 		if u, err := url.Parse(s.cfg.Bank); err == nil && u.Port() != "" {
 			u.Host = portsAfter(u.Host, 1)
 			s.cfg.BankOperations = u.String()
 		} else {
-			errs = append(errs, errors.New("--bank-operations: needed where --bank has no port"))
+			s.cfg.BankOperations = "http://127.0.0.1:0" // told once
+			if _, fault := url.Parse(s.cfg.Bank); fault == nil && u.Host != "" {
+				errs = append(errs, errors.New("--bank-operations: needed where --bank has no port"))
+			}
 		}
 	}
 	if s.cfg.Replica == "" {
@@ -133,10 +148,24 @@ func (s *facadeServer) check() error {
 	if cfg.Postgres == "" {
 		cfg.Postgres = "postgres://its.own"
 	}
-	if err := errors.Join(append(errs, cfg.WithDefaults().Validate())...); err != nil {
+	errs = append(errs, within("--hold", cfg.Hold, 10*time.Millisecond, time.Minute), within("--lease", cfg.Lease, 100*time.Millisecond, 10*time.Minute))
+	if cfg.QueueLimit == 0 { // no default where it was told
+		errs = append(errs, errors.New("--queue-limit: 0 is below 1"))
+	}
+	if cfg.RollTimeout == 0 {
+		errs = append(errs, errors.New("--roll-timeout: 0s is not above 0"))
+	}
+	if err := errors.Join(append(errs, flagged(cfg.WithDefaults().Validate(), facadeFlags))...); err != nil {
 		return &usageError{err}
 	}
 	return nil
+}
+
+// facadeFlags are the flags that set the fields of the configuration.
+var facadeFlags = map[string]string{
+	"Bank": "--bank", "BankOperations": "--bank-operations", "BK": "--bk", "Brokers": "--kafka", "Postgres": "--db", "Mode": "--mode", "Listen": "--listen",
+	"OperationsListen": "--operations-listen", "AdminListen": "--admin-listen", "Keys": "--api-key", "Replica": "--replica", "QueueLimit": "--queue-limit",
+	"FirstTradeID": "--first-trade-id", "Hold": "--hold", "Lease": "--lease", "RollTimeout": "--roll-timeout",
 }
 
 // portsAfter gives the address some ports on; port 0, and what is no address, stays.
@@ -159,6 +188,9 @@ func (s *facadeServer) run(ctx context.Context, a *app) (err error) {
 	}
 	s.cfg.Log = log
 	secondSignalKills(ctx)
+	if err := portsFree(ctx, map[string]string{"--listen": s.cfg.Listen, "--operations-listen": s.cfg.OperationsListen, "--admin-listen": s.cfg.AdminListen}); err != nil {
+		return err
+	}
 	if s.readyFile != "" { // one that a killed server left would be taken for ours
 		if err := readyfile.Remove(s.readyFile); err != nil {
 			return err
@@ -171,6 +203,7 @@ func (s *facadeServer) run(ctx context.Context, a *app) (err error) {
 		if s.cfg.Postgres, err = own.startPostgres(ctx, "facade"); err != nil {
 			return ended(ctx, err)
 		}
+		s.ownDatabase = own.dsnFile()
 	}
 	return s.serve(ctx, a, log)
 }
@@ -188,7 +221,7 @@ func (s *facadeServer) serve(ctx context.Context, a *app, log *slog.Logger) erro
 				return
 			}
 		}
-		fmt.Fprintf(a.out, "The façade serves\n  API         %s\n  operations  %s\n  admin       %s\n", e.API, e.Operations, e.Admin)
+		fmt.Fprintf(a.out, "The façade serves\n  API         %s\n  operations  %s\n  admin       %s\n  database    %s\n", e.API, e.Operations, e.Admin, databaseName(e.Postgres, s.ownDatabase))
 	})
 	return errors.Join(err, readyFault)
 }

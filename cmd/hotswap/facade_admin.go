@@ -99,6 +99,7 @@ func (f *facadeAdmin) call(ctx context.Context, method, path string, timeout tim
 func newFacadeModeCommand(a *app) *cobra.Command {
 	f := &facadeAdmin{}
 	var kill, final bool
+	var leave string
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "mode [MODE]",
@@ -106,8 +107,11 @@ func newFacadeModeCommand(a *app) *cobra.Command {
 		Long: `Show the façade's mode, or switch it on all replicas at once.
 
 A switch goes one step along bank-only, bank-primary-bk-secondary, bk-primary-bank-secondary, bk-only. Writes wait for it, for less than a second; if it
-can't be made in that time the old mode goes on, and it is tried again until --wait is over. --kill leaves the secondary at once. --final
-declares bk-only final: there is no way back after it.`,
+can't be made in that time the old mode goes on, and it is tried again until --wait is over. --kill leaves the secondary at once.
+
+--final declares bk-only final: there is no way back after it. Bank gets all that it lacks first, for which it is called; while it can't, because Bank is away or has
+rejected something, it is refused once --wait is over. --leave-behind goes without Bank: it names what Bank will never get, as hotswap facade mode shows it, and any
+other number is refused.`,
 		Example: `  hotswap facade mode
   hotswap facade mode bk-primary-bank-secondary --who anna --why "CHG-1234, step 2"
   hotswap facade mode --kill --who anna --why "BK answers slowly"`,
@@ -120,7 +124,21 @@ declares bk-only final: there is no way back after it.`,
 					return &usageError{err}
 				}
 			}
-			var state mode.State
+			if chosen := len(args); chosen > 1 || kill && chosen > 0 || final && chosen > 0 || kill && final {
+				return &usageError{errors.New("MODE, --kill and --final exclude each other: name one of them")}
+			}
+			left, err := leftBehind(leave)
+			if err == nil && left != nil && !final {
+				err = errors.New("--leave-behind: it goes with --final")
+			}
+			if err != nil {
+				return &usageError{err}
+			}
+			const longest = 10 * time.Minute
+			if err := within("--wait", wait, 0, longest); err != nil {
+				return &usageError{err}
+			}
+			var state facade.InForce
 			if to == "" && !kill && !final {
 				if err := f.call(cmd.Context(), http.MethodGet, "/mode", switchTime, nil, &state); err != nil {
 					return err
@@ -131,7 +149,7 @@ declares bk-only final: there is no way back after it.`,
 			if err := f.signed(); err != nil {
 				return err
 			}
-			q := facade.SwitchRequest{To: to, Kill: kill, Final: final, Who: f.who, Why: f.why, WaitMS: wait.Milliseconds()}
+			q := facade.SwitchRequest{To: to, Kill: kill, Final: final, LeaveBehind: left, Who: f.who, Why: f.why, WaitMS: wait.Milliseconds()}
 			if err := f.call(cmd.Context(), http.MethodPost, "/mode", wait+switchTime, q, &state); err != nil {
 				return err
 			}
@@ -142,17 +160,24 @@ declares bk-only final: there is no way back after it.`,
 	f.bind(cmd, true)
 	cmd.Flags().BoolVar(&kill, "kill", false, "leave the secondary at once, the primary goes on alone")
 	cmd.Flags().BoolVar(&final, "final", false, "declare bk-only final")
+	cmd.Flags().StringVar(&leave, "leave-behind", "", "with --final: go without Bank, and name what it will never get, as the mode shows it (812@20391)")
 	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long it is tried again if it can't be made")
 	return cmd
 }
 
-func (a *app) showMode(s mode.State) {
+func (a *app) showMode(s facade.InForce) {
 	fmt.Fprintf(a.out, "%s\n  epoch     %d\n  since     %s\n  who       %s\n  why       %s\n", s.Mode, s.Epoch.Epoch, s.Since.Format(time.RFC3339), s.Who, s.Why)
 	if s.HeldMS > 0 {
 		fmt.Fprintf(a.out, "  held      %.0f ms\n", s.HeldMS)
 	}
 	if s.Final {
 		fmt.Fprintln(a.out, "  final     no way back")
+	}
+	if s.LeftBehind > 0 {
+		fmt.Fprintf(a.out, "  left      %d entries that Bank never got\n", s.LeftBehind)
+	}
+	if left := s.BankLacks; left != nil && left.Entries > 0 {
+		fmt.Fprintf(a.out, "  lacks     %d entries up to %d, at Bank (--leave-behind %d@%d, where it is never to get them)\n", left.Entries, left.Through, left.Entries, left.Through)
 	}
 	fmt.Fprintf(a.out, "  sampling  %g\n", s.Sampling)
 }
@@ -207,19 +232,32 @@ const toBankUsage = "what waits for Bank, not what waits for BK"
 
 func newFacadeQueueListCommand(a *app) *cobra.Command {
 	f := &facadeAdmin{}
-	var blocked, toBank bool
+	var blocked, toBank, leftOut bool
 	var after int64
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List up to 1000 rows that wait",
+		Short: "List up to 1000 rows that wait, or the latest that were left out",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var rows []backlog.Row
 			path := fmt.Sprintf("%s?after=%d&blocked=%t", backlogPath(toBank), after, blocked)
+			if leftOut && (blocked || after != 0) {
+				return &usageError{errors.New("--left-out: goes without --blocked and --after")}
+			}
+			if leftOut {
+				path = backlogPath(toBank) + "?left_out=true"
+			}
 			if err := f.call(cmd.Context(), http.MethodGet, path, switchTime, nil, &rows); err != nil {
 				return err
 			}
 			w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+			if leftOut {
+				fmt.Fprintln(w, "POSITION\tKIND\tACCOUNTS\tQUEUED\tOUTCOME\tWHO\tREASON")
+				for _, r := range rows {
+					fmt.Fprintf(w, "%d\t%s\t%v\t%s\t%s\t%s\t%s\n", r.Position, r.Kind, r.Keys, r.QueuedAt.Format(time.RFC3339), r.Outcome, r.Who, r.Reason)
+				}
+				return w.Flush()
+			}
 			fmt.Fprintln(w, "POSITION\tKIND\tACCOUNTS\tQUEUED\tREJECTED\tREASON")
 			for _, r := range rows {
 				fmt.Fprintf(w, "%d\t%s\t%v\t%s\t%d\t%s\n", r.Position, r.Kind, r.Keys, r.QueuedAt.Format(time.RFC3339), r.Attempts, r.Reason)
@@ -230,6 +268,7 @@ func newFacadeQueueListCommand(a *app) *cobra.Command {
 	f.bind(cmd, false)
 	cmd.Flags().BoolVar(&blocked, "blocked", false, "only those that were rejected")
 	cmd.Flags().BoolVar(&toBank, "to-bank", false, toBankUsage)
+	cmd.Flags().BoolVar(&leftOut, "left-out", false, "those that the other system will never have: skipped, or of no kind that it knows")
 	cmd.Flags().Int64Var(&after, "after", 0, "only behind this position")
 	return cmd
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,12 +20,29 @@ func newFacadeDivergencesCommand(a *app) *cobra.Command {
 	var kind string
 	var explained bool
 	cmd := &cobra.Command{
-		Use:   "divergences",
-		Short: "List where the secondary answered a compared read otherwise than the primary, the latest first",
+		Use:   "divergences [ID]",
+		Short: "List where the secondary answered a compared read otherwise than the primary, the latest first; or show one in full",
+		Long: `List where the secondary answered a compared read otherwise than the primary, the latest first; or show one in full.
+
+Rows that were skipped, by which the systems differ too, are listed by hotswap facade queue list --left-out.`,
 		Example: `  hotswap facade divergences
+  hotswap facade divergences 1301
   hotswap facade divergences --route '/accounts/{account_id}/positions' --kind value --limit 20`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				if _, err := strconv.ParseInt(args[0], 10, 64); err != nil {
+					return &usageError{fmt.Errorf("%q is no id of a divergence", args[0])}
+				}
+				var one sample.Divergence
+				if err := f.call(cmd.Context(), http.MethodGet, "/divergences/"+args[0], switchTime, nil, &one); err != nil {
+					return err
+				}
+				encoder := json.NewEncoder(a.out)
+				encoder.SetEscapeHTML(false)
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(one)
+			}
 			query := url.Values{"limit": {strconv.Itoa(filter.Limit)}, "unexplained": {strconv.FormatBool(!explained)}}
 			for name, text := range map[string]string{"route": filter.Route, "kind": kind} {
 				if text != "" {

@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/bkledger/bk/compat/bank/upload"
 	"github.com/bkledger/bk/compat/facade"
 	"github.com/bkledger/bk/compat/facade/mode"
+	"github.com/bkledger/bk/compat/facade/sample"
 )
 
 // facadeCommand runs `hotswap facade ARGS` without the root.
@@ -33,7 +37,7 @@ func TestFacadeFlagsReportEverything(t *testing.T) {
 	if !errors.As(err, &usage) {
 		t.Fatalf("%v; want a usage error", err)
 	}
-	for _, want := range []string{"--mode:", "--bank-operations:", "--data:", "QueueLimit:", "--sample-rules:", "RollTimeout:"} {
+	for _, want := range []string{"--mode:", "--bank-operations:", "--data:", "--queue-limit:", "--sample-rules:", "--roll-timeout:"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is not in %v", want, err)
 		}
@@ -44,6 +48,7 @@ func TestFacadeAddresses(t *testing.T) {
 	t.Parallel()
 	s := &facadeServer{data: "x"}
 	s.cfg.Bank, s.cfg.Listen = "http://bank:8080", "127.0.0.1:8090"
+	s.cfg.Hold, s.cfg.Lease, s.cfg.RollTimeout, s.cfg.QueueLimit = time.Second, time.Second, time.Second, 1
 	if err := s.check(); err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +90,24 @@ func TestFacadeAsks(t *testing.T) {
 	if _, err := facadeCommand(t, "mode", "bk-only", "--facade", server.URL, "--who", "", "--why", ""); err == nil || !strings.Contains(err.Error(), "--who") || !strings.Contains(err.Error(), "--why") {
 		t.Errorf("%v; want both missing", err)
 	}
+	answer = facade.InForce{State: mode.State{Epoch: mode.Epoch{Mode: mode.BKOnly}}, BankLacks: &mode.Left{Entries: 812, Through: 20391}}
+	if out, err := facadeCommand(t, "mode", "--facade", server.URL); err != nil || !strings.Contains(out, "--leave-behind 812@20391") {
+		t.Errorf("%s, %v", out, err)
+	}
+	if _, err := facadeCommand(t, "mode", "--final", "--leave-behind", "812@20391", "--facade", server.URL, "--who", "anna", "--why", "Bank is gone"); err != nil || got["final"] != true ||
+		!strings.Contains(fmt.Sprint(got["leave_behind"]), "20391") {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, args := range [][]string{{"mode", "--final", "--leave-behind", "many"}, {"mode", "bk-only", "--leave-behind", "1"}, {"follow"}, {"follow", "--after", "1", "--date", "20131099"}} {
+		usage := (*usageError)(nil)
+		if _, err := facadeCommand(t, append(args, "--facade", server.URL, "--who", "anna", "--why", "x")...); !errors.As(err, &usage) {
+			t.Errorf("%v: %v; want a usage error", args, err)
+		}
+	}
+	if out, err := facadeCommand(t, "follow", "--after", "81204", "--date", "20131007", "--facade", server.URL, "--who", "anna", "--why", "loaded"); err != nil || path != "/follow" ||
+		fmt.Sprint(got["after"]) != "81204" || !strings.Contains(out, "81204") {
+		t.Errorf("%s %v: %s, %v", path, got, out, err)
+	}
 	if _, err := facadeCommand(t, "sample", "0.25", "--facade", server.URL, "--who", "anna", "--why", "look"); err != nil || path != "/sampling" || got["rate"] != 0.25 {
 		t.Errorf("%s %v, %v", path, got, err)
 	}
@@ -98,7 +121,25 @@ func TestFacadeAsks(t *testing.T) {
 	if out, err := facadeCommand(t, "divergences", "--kind", "value", "--limit", "7", "--facade", server.URL); err != nil || path != "/divergences?kind=value&limit=7&unexplained=true" || !strings.HasPrefix(out, "ID") {
 		t.Errorf("%s: %s, %v", path, out, err)
 	}
+	answer = facade.Uploads{
+		Unfinished: []upload.Unfinished{{UploadID: "abc", Kind: "insert", Name: "a.csv", Held: &upload.Held{Row: 7, Attempts: 12, Type: "internal", Message: "no leader"}}, {UploadID: "def"}},
+		GivenUp:    []upload.GivenUp{{UploadID: "old", Row: 3, Who: "bert", Why: "CHG-1"}},
+	}
+	if out, err := facadeCommand(t, "uploads", "list", "--facade", server.URL); err != nil || path != "/uploads" || !strings.Contains(out, `internal: "no leader"`) || !strings.Contains(out, "bert") {
+		t.Errorf("%s: %s, %v", path, out, err)
+	}
+	answer = sample.Divergence{ID: 12, Primary: `"<1>"`}
+	if out, err := facadeCommand(t, "divergences", "12", "--facade", server.URL); err != nil || path != "/divergences/12" || !strings.Contains(out, `"primary": "\"<1>\""`) {
+		t.Errorf("%s: %s, %v", path, out, err)
+	}
 	answer = struct{}{}
+	if _, err := facadeCommand(t, "uploads", "give-up", "abc", "7", "--force", "--facade", server.URL, "--who", "anna", "--why", "seen to"); err != nil ||
+		path != "/uploads/abc/rows/7/give-up" || got["why"] != "seen to" || got["force"] != true {
+		t.Errorf("%s %v, %v", path, got, err)
+	}
+	if _, err := facadeCommand(t, "uploads", "give-up", "abc", "0", "--facade", server.URL, "--who", "anna", "--why", "seen to"); err == nil {
+		t.Error("row 0 was taken")
+	}
 	if _, err := facadeCommand(t, "queue", "skip", "12", "--to-bank", "--facade", server.URL, "--who", "anna", "--why", "seen to"); err != nil || path != "/feed/12/skip" || got["why"] != "seen to" {
 		t.Errorf("%s %v, %v", path, got, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -13,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/bkledger/bk/migrations/embedded"
 )
 
@@ -20,6 +23,7 @@ import (
 //
 //	postgres/  kafka/   their data
 //	kafka.port          the broker's port, to have the same the next time
+//	dsn                 of the database, while Postgres runs; for its owner alone, since it has the password
 //
 // Postgres ends with this process, whichever way that ends; Kafka is in it. Not for production.
 type ownParts struct {
@@ -48,7 +52,34 @@ func (o *ownParts) startPostgres(ctx context.Context, database string) (dsn stri
 	watching, unwatch := context.WithCancel(context.WithoutCancel(ctx))
 	o.unwatch = unwatch
 	o.watcher.Go(func() { o.keepPostgres(watching) })
+	if err := writeDSN(o.dsnFile(), o.postgres.DSN()); err != nil {
+		return "", err
+	}
 	return o.postgres.DSN(), nil
+}
+
+func (o *ownParts) dsnFile() string { return filepath.Join(o.dir, "dsn") }
+
+func writeDSN(path, dsn string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // whoever may read it
+		return fmt.Errorf("say where Postgres is: %w", err)
+	}
+	if err := os.WriteFile(path, []byte(dsn+"\n"), 0o600); err != nil {
+		return fmt.Errorf("say where Postgres is: %w", err)
+	}
+	return nil
+}
+
+// databaseName names a database for people, without a password: by the file with its DSN, or by host and name.
+func databaseName(dsn, file string) string {
+	if file != "" {
+		return "its own, DSN in " + file
+	}
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return "(a DSN that can't be read)"
+	}
+	return fmt.Sprintf("%s on %s:%d", config.Database, config.Host, config.Port)
 }
 
 func (o *ownParts) keepPostgres(ctx context.Context) {
@@ -137,6 +168,9 @@ func (o *ownParts) stop() error {
 		}
 	}
 	if o.postgres != nil {
+		if err := os.Remove(o.dsnFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("stop Postgres: %w", err))
+		}
 		if err := o.postgres.Stop(); err != nil {
 			errs = append(errs, fmt.Errorf("stop Postgres: %w", err))
 		}

@@ -30,7 +30,8 @@ func Main(ctx context.Context, args []string, out, err io.Writer) int {
 	a := &app{out: out, err: err}
 	root := newRootCommand(a)
 	root.SetArgs(args)
-	return a.exitCode(root.ExecuteContext(ctx))
+	ran, fault := root.ExecuteContextC(ctx)
+	return a.exitCode(ran.CommandPath(), fault)
 }
 
 func newRootCommand(a *app) *cobra.Command {
@@ -50,6 +51,7 @@ func newRootCommand(a *app) *cobra.Command {
 	root.AddCommand(
 		newBankCommand(a),
 		newFacadeCommand(a),
+		newCompareCommand(a),
 		newBenchCommand(a),
 	)
 	return root
@@ -61,14 +63,14 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-// exitCode prints err, if any, and gives the code to end with.
-func (a *app) exitCode(err error) int {
+// exitCode prints err of a command, if any, and gives the code to end with.
+func (a *app) exitCode(command string, err error) int {
 	if err == nil {
 		return exitOK
 	}
 	fmt.Fprintf(a.err, "hotswap: %v\n", err)
 	if usage := (*usageError)(nil); errors.As(err, &usage) || !a.running {
-		fmt.Fprintln(a.err, "hotswap: see hotswap --help")
+		fmt.Fprintf(a.err, "hotswap: see %s --help\n", command)
 		return exitUsage
 	}
 	return exitFailed

@@ -1,13 +1,11 @@
 package shadow
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bkledger/bk/compat/bank"
@@ -18,10 +16,17 @@ type Comparison struct {
 	Left, Right System        // Needed. Operations are asked for ids of cash only, and may be left out.
 	Trades      []bank.ID     // each is read by its id
 	Days        []bank.Date   // trade dates whose trades are listed, for each account; none: the current business date alone
+	Accounts    []bank.ID     // these alone; none: all
+	All         bool          // each trade is read by its id that a journal or a list names, or that is left in Bank's sequence; and listed on its date, unless Days are given
 	Parallel    int           // calls at once to each system; 4
 	OwnTimes    bool          // each has its own booked_at and canceled_at, as neither replays the other's work: they are left out
 	Keep        int           // differences that are kept in words; 100
 	Timeout     time.Duration // of a call; 1 min
+
+	// Wait is how long what differs is looked at again and again, as one system may lag behind the other, and accounts be written to; 0: not at all.
+	Wait time.Duration
+	// Progress, if given, is told how many accounts are done, from several goroutines.
+	Progress func(done, of int)
 
 	cash []movement // each is asked for again, if nothing else differs
 }
@@ -49,8 +54,8 @@ func (c Comparison) Validate() error {
 	if c.Parallel < 1 || c.Parallel > 64 {
 		wrong = append(wrong, fmt.Errorf("Parallel: %d is not between 1 and 64", c.Parallel))
 	}
-	if c.Keep < 1 || c.Timeout < 0 {
-		wrong = append(wrong, errors.New("Keep, Timeout: must be above 0"))
+	if c.Keep < 1 || c.Timeout < 0 || c.Wait < 0 {
+		wrong = append(wrong, errors.New("Keep, Timeout: must be above 0; Wait: must not be below"))
 	}
 	return errors.Join(wrong...)
 }
@@ -72,10 +77,11 @@ const (
 
 // Difference is something that is not the same.
 type Difference struct {
-	Account     bank.ID // 0: it is of no account
-	Kind        string
-	What        string // which of the kind
-	Left, Right string // both values, as JSON; "": not there
+	Account bank.ID `json:"account_id"` // 0: it is of no account
+	Kind    string  `json:"kind"`
+	What    string  `json:"what"`  // which of the kind
+	Left    string  `json:"left"`  // its value, as JSON; "": not there
+	Right   string  `json:"right"` // likewise
 }
 
 func (d Difference) String() string {
@@ -95,10 +101,11 @@ func orNone(text string) string {
 
 // Compared is what a comparison found.
 type Compared struct {
-	Counts      map[string]int // by kind: pairs compared
-	Differing   int            // pairs that differ, and what one of the two has alone
-	Differences []Difference   // the first of them
-	Took        time.Duration
+	Counts      map[string]int `json:"counts"`      // by kind: pairs compared
+	Differing   int            `json:"differing"`   // pairs that differ, and what one of the two has alone
+	Differences []Difference   `json:"differences"` // the first of them
+	Unlooked    int            `json:"unlooked"`    // ids in long gaps of the sequence, which were not looked for
+	Took        time.Duration  `json:"took_ns"`
 }
 
 // comparer is a comparison under way.
@@ -106,12 +113,14 @@ type comparer struct {
 	Comparison
 	left, right *caller
 
-	mu    sync.Mutex
-	found Compared
+	mu      sync.Mutex
+	found   Compared
+	waited  int                 // parts that still differed when the wait was over
+	claimed map[bank.ID]bank.ID // the account with which a trade is compared, if All are
 }
 
-// Compare holds two systems against each other, over HTTP alone, while nobody changes them. journal_id is left out, for each system has its own. An error says
-// that it could not go on; what it found until then is there nevertheless.
+// Compare holds two systems against each other, over HTTP alone. Nobody changes them meanwhile, or there is a Wait. journal_id is left out, for each system has its own. An error
+// says that it could not go on; what it found until then is there nevertheless.
 func Compare(ctx context.Context, cfg Comparison) (Compared, error) {
 	cfg = cfg.WithDefaults()
 	if err := cfg.Validate(); err != nil {
@@ -119,8 +128,9 @@ func Compare(ctx context.Context, cfg Comparison) (Compared, error) {
 	}
 	c := &comparer{
 		Comparison: cfg, left: newCaller(cfg.Left, cfg.Parallel, cfg.Timeout), right: newCaller(cfg.Right, cfg.Parallel, cfg.Timeout),
-		found: Compared{Counts: map[string]int{}},
+		found: Compared{Counts: map[string]int{}}, claimed: map[bank.ID]bank.ID{},
 	}
+	c.left.slots, c.right.slots = make(chan struct{}, cfg.Parallel), make(chan struct{}, cfg.Parallel)
 	defer c.left.close()
 	defer c.right.close()
 	began := time.Now()
@@ -133,34 +143,65 @@ func Compare(ctx context.Context, cfg Comparison) (Compared, error) {
 }
 
 func (c *comparer) compare(ctx context.Context) error {
-	if err := c.one(ctx, KindDay, 0, "/business-date"); err != nil {
+	accounts, err := c.directory(ctx)
+	if err != nil {
 		return err
 	}
-	if err := c.list(ctx, KindEntity, 0, "/entities", "entity_id", nil); err != nil {
-		return err
-	}
-	var accounts []bank.ID
-	err := c.list(ctx, KindAccount, 0, "/accounts", "account_id", func(row obj) error {
-		id, err := bank.ParseID(fmt.Sprint(row["account_id"]))
-		accounts = append(accounts, id)
-		return err
+	var done atomic.Int64
+	err = each(ctx, c.Parallel, accounts, func(ctx context.Context, id bank.ID) error {
+		if err := c.settled(ctx, func(k *check) error { return k.account(ctx, id) }); err != nil {
+			return err
+		}
+		if n := done.Add(1); c.Progress != nil {
+			c.Progress(int(n), len(accounts))
+		}
+		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if err := each(ctx, c.Parallel, accounts, c.account); err != nil {
-		return err
+	rest := c.Trades
+	if c.All && len(c.Accounts) == 0 {
+		if rest, err = c.unclaimed(ctx, rest); err != nil {
+			return err
+		}
 	}
-	err = each(ctx, c.Parallel, c.Trades, func(ctx context.Context, id bank.ID) error {
-		return c.one(ctx, KindTrade, 0, "/trades/"+id.String())
-	})
+	err = c.leftovers(ctx, rest)
 	if err != nil || c.found.Differing > 0 {
 		return err // a movement that one of them lacks would be made by asking for it
 	}
 	if c.Left.Operations == "" && c.Right.Operations == "" {
 		return nil
 	}
-	return each(ctx, c.Parallel, c.cash, c.movement)
+	return each(ctx, c.Parallel, c.cash, func(ctx context.Context, m movement) error {
+		return c.once(func(k *check) error { return k.movement(ctx, m) })
+	})
+}
+
+// directory compares what is there besides accounts' books, and gives the accounts to compare.
+func (c *comparer) directory(ctx context.Context) (accounts []bank.ID, err error) {
+	err = c.settled(ctx, func(k *check) error { return k.one(ctx, KindDay, 0, "/business-date") })
+	if err != nil {
+		return nil, err
+	}
+	err = c.settled(ctx, func(k *check) error { return k.list(ctx, KindEntity, 0, "/entities", "entity_id", nil) })
+	if err != nil {
+		return nil, err
+	}
+	if len(c.Accounts) > 0 {
+		return c.Accounts, each(ctx, c.Parallel, c.Accounts, func(ctx context.Context, id bank.ID) error {
+			return c.settled(ctx, func(k *check) error { return k.one(ctx, KindAccount, id, "/accounts/"+id.String()) })
+		})
+	}
+	err = c.settled(ctx, func(k *check) error {
+		accounts = nil
+		return k.list(ctx, KindAccount, 0, "/accounts", "account_id", func(row obj) error {
+			id, err := bank.ParseID(fmt.Sprint(row["account_id"]))
+			accounts = append(accounts, id)
+			return err
+		})
+	})
+	return accounts, err
 }
 
 // each does something for all items, some at once, until one fails.
@@ -190,90 +231,4 @@ func each[T any](ctx context.Context, parallel int, items []T, do func(context.C
 	close(next)
 	running.Wait()
 	return context.Cause(ctx)
-}
-
-func (c *comparer) count(kind string) {
-	c.mu.Lock()
-	c.found.Counts[kind]++
-	c.mu.Unlock()
-}
-
-func (c *comparer) differ(d Difference) {
-	const shown = 4000
-	d.Left, d.Right = fmt.Sprintf("%.*s", shown, d.Left), fmt.Sprintf("%.*s", shown, d.Right)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.found.Differing++
-	if len(c.found.Differences) < c.Keep {
-		c.found.Differences = append(c.found.Differences, d)
-	}
-}
-
-// one compares what both answer to a GET of one thing: status, type of error, or the body.
-func (c *comparer) one(ctx context.Context, kind string, account bank.ID, path string) error {
-	var answers [2]answer
-	for i, side := range []*caller{c.left, c.right} {
-		var err error
-		if answers[i], err = side.send(ctx, get("%s", path)); err != nil {
-			return fmt.Errorf("%s: %w", side.system.Name, err)
-		}
-		if answers[i].code >= 500 {
-			return fmt.Errorf("%s: GET %s: %s: %s", side.system.Name, path, answers[i].token(), answers[i].short())
-		}
-	}
-	c.count(kind)
-	left, right := answers[0], answers[1]
-	same := left.token() == right.token()
-	if same && left.kind == "" {
-		same = bytes.Equal(left.body, right.body) || sameJSON(left.body, right.body, c.leftOut(kind)...)
-	}
-	if !same {
-		c.differ(Difference{Account: account, Kind: kind, What: strings.TrimPrefix(path, "/"), Left: left.token() + " " + string(left.body), Right: right.token() + " " + string(right.body)})
-	}
-	return nil
-}
-
-// leftOut gives the fields that are not compared.
-func (c *comparer) leftOut(kind string) []string {
-	switch {
-	case kind == KindJournal:
-		return []string{"journal_id"}
-	case kind == KindTrade && c.OwnTimes:
-		return []string{"booked_at", "canceled_at"}
-	}
-	return nil
-}
-
-// sameJSON compares objects by value, but for some fields; numbers by their text.
-func sameJSON(left, right []byte, leftOut ...string) bool {
-	var l, r obj
-	if decode(left, &l) != nil || decode(right, &r) != nil {
-		return false
-	}
-	for _, field := range leftOut {
-		delete(l, field)
-		delete(r, field)
-	}
-	return reflect.DeepEqual(l, r)
-}
-
-// movement asks both for a cash movement again: they have to give the id that the client got.
-func (c *comparer) movement(ctx context.Context, m movement) error {
-	want := string(encode(bank.Moved{CashID: m.id}))
-	for i, side := range []*caller{c.left, c.right} {
-		if side.system.Operations == "" {
-			continue
-		}
-		a, err := side.send(ctx, cashRequest(m.body))
-		if err != nil {
-			return fmt.Errorf("%s: %w", side.system.Name, err)
-		}
-		if a.code != 202 || !sameJSON(a.body, []byte(want)) {
-			d := Difference{Kind: KindCash, What: string(m.body), Left: want, Right: want}
-			*[]*string{&d.Left, &d.Right}[i] = a.token() + " " + string(a.body)
-			c.differ(d)
-		}
-	}
-	c.count(KindCash)
-	return nil
 }

@@ -1,6 +1,5 @@
 // Package shadow finds out whether two systems that are to keep the same books do: it plays what clients do, many at once, through a façade, waits until the
-// system that follows has followed, and compares everything that both say, to the last digit. It knows its systems by their URLs alone, starts none of them,
-// and speaks plain HTTP.
+// system that follows has followed, and compares everything that both say, to the last digit. It starts none of them, and speaks plain HTTP.
 //
 // # What is played
 //
@@ -25,8 +24,12 @@
 // position must be what the trades say, its sums what positions and balances say. Last, each system is asked for the last cash movements again, and must give their
 // ids; that would make those that it lacks, so it is done only if nothing differs.
 //
-// What is in memory: a page of two lists for each account that is being compared, and the journal's running positions of its trades; of a play, the ids and names of its
-// trades, and the last 2,000 trades themselves.
+// A comparison of All finds the trades itself: those that journals name, and those that are left in the sequence of ids, as no journal names a trade whose date has not come. With a
+// Wait it may be made while both are written to: a part that differs is looked at again with growing pauses. Each system has [Comparison].Parallel calls at once, of
+// accounts and of an account's trades, and the next page of a list is read while one is looked at. BK may be compared in process, see [System].
+//
+// What is in memory: two pages of two lists for each account that is being compared, and the journal's running positions of its trades; of a play, the ids and names of its
+// trades, and the last 2,000 trades themselves; of a comparison of All, the ids of all trades.
 //
 // # Files
 //
@@ -34,6 +37,7 @@
 //	player.go desk.go  a client; what all share
 //	book.go cancel.go cash.go bad.go look.go   what clients do
 //	trade.go variant.go                        trades, and other ways to write them
-//	compare.go list.go journal.go              Comparison, Compare, Compared
-//	system.go          calls
+//	compare.go check.go                        Comparison, Compare, Compared; a look at a part
+//	list.go journal.go every.go                lists, an account's books, each trade by its id
+//	system.go inprocess.go                     calls, over HTTP and in process
 package shadow

@@ -1,6 +1,7 @@
 package shadow
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -48,21 +49,24 @@ func (l *ledger) add(row bank.JournalRow) {
 }
 
 // account compares all that the systems say of an account, and what its journal adds up to with what they say.
-func (c *comparer) account(ctx context.Context, id bank.ID) error {
+func (c *check) account(ctx context.Context, id bank.ID) error {
 	path := "/accounts/" + id.String()
 	books, err := c.journal(ctx, id, path+"/journal")
 	if err != nil {
 		return err
 	}
+	due := map[listed]struct{}{}
+	if c.All && books != nil {
+		if due, err = c.every(ctx, id, slices.Collect(maps.Keys(books.opened))); err != nil {
+			return err
+		}
+	}
 	for _, day := range c.Days {
-		for _, query := range []string{"", "state=" + bank.StateCanceled} {
-			if day != 0 {
-				query = "date=" + day.String() + "&" + query
-			}
-			err := c.list(ctx, KindListed, id, path+"/trades?"+query, "trade_id", func(row obj) error { return c.running(id, books, row) })
-			if err != nil {
-				return err
-			}
+		due[listed{id, day, false}], due[listed{id, day, true}] = struct{}{}, struct{}{}
+	}
+	for list := range due {
+		if err := c.listed(ctx, list, books); err != nil {
+			return err
 		}
 	}
 	holdings := map[string]sums{}
@@ -96,9 +100,16 @@ func (c *comparer) account(ctx context.Context, id bank.ID) error {
 	return nil
 }
 
+// listed compares a list of an account's trades, and their running positions with the journal's, if that is given.
+func (c *check) listed(ctx context.Context, of listed, books *ledger) error {
+	return c.list(ctx, KindListed, of.account, of.path(), "trade_id", func(row obj) error { return c.running(of.account, books, row) })
+}
+
 // journal compares journals row by row, in order, and adds them up; nil if they differ.
-func (c *comparer) journal(ctx context.Context, id bank.ID, path string) (*ledger, error) {
-	left, right, books := listOf(c.left, path), listOf(c.right, path), newLedger()
+func (c *check) journal(ctx context.Context, id bank.ID, path string) (*ledger, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // a page may be under way
+	left, right, books := listOf(ctx, c.left, path), listOf(ctx, c.right, path), newLedger()
 	for n := 1; ; n++ {
 		l, err := left.next(ctx)
 		if err != nil {
@@ -112,7 +123,7 @@ func (c *comparer) journal(ctx context.Context, id bank.ID, path string) (*ledge
 			return books, nil
 		}
 		c.count(KindJournal)
-		if l == nil || r == nil || !sameJSON(l, r, c.leftOut(KindJournal)...) { // whatever follows is shifted
+		if l == nil || r == nil || !sameRow(l, r) { // whatever follows is shifted
 			c.differ(Difference{Account: id, Kind: KindJournal, What: fmt.Sprintf("%d of the account", n), Left: string(l), Right: string(r)})
 			return nil, nil
 		}
@@ -124,8 +135,23 @@ func (c *comparer) journal(ctx context.Context, id bank.ID, path string) (*ledge
 	}
 }
 
+// sameRow compares journal rows, without their ids.
+func sameRow(left, right []byte) bool {
+	return bytes.Equal(afterID(left), afterID(right)) || sameJSON(left, right, "journal_id")
+}
+
+// afterID gives what is behind the id of a row that is written as usual; it is the rest of a row either way, so that rows with equal rests are equal.
+func afterID(row []byte) []byte {
+	const head = `{"journal_id":"`
+	if !bytes.HasPrefix(row, []byte(head)) {
+		return row
+	}
+	rest := row[len(head):]
+	return rest[bytes.IndexByte(rest, '"')+1:]
+}
+
 // running compares a listed trade's running position with the journal's.
-func (c *comparer) running(account bank.ID, books *ledger, row obj) error {
+func (c *check) running(account bank.ID, books *ledger, row obj) error {
 	if books == nil {
 		return nil
 	}
@@ -145,7 +171,7 @@ func (c *comparer) running(account bank.ID, books *ledger, row obj) error {
 }
 
 // totals compares what journals add up to with what is said; what is not said is zero.
-func (c *comparer) totals(account bank.ID, added map[string]*sums, said map[string]sums) {
+func (c *check) totals(account bank.ID, added map[string]*sums, said map[string]sums) {
 	names := slices.AppendSeq(slices.Collect(maps.Keys(added)), maps.Keys(said))
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {

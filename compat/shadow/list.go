@@ -11,46 +11,66 @@ import (
 	"github.com/bkledger/bk/compat/bank"
 )
 
-// pageSize is that of all lists: what is in memory of a list is a page of each system.
+// pageSize is that of all lists: what is in memory of a list is two pages of each system.
 const pageSize = 1000
 
-// rows walks along a list of a system, page by page.
-type rows struct {
-	from  *caller
-	path  string // with "?" or "&" at its end
-	page  []json.RawMessage
-	token string
-	begun bool
+// page is a page of a list.
+type page struct {
+	Data []json.RawMessage `json:"data"`
+	Next string            `json:"next_page_token"`
+
+	err error
 }
 
-func listOf(from *caller, path string) *rows {
+// rows walks along a list of a system, page by page. The next page is read while one is looked at, until the context of the list ends.
+type rows struct {
+	from   *caller
+	path   string // with "?" or "&" at its end
+	page   []json.RawMessage
+	coming chan page // nil: there is none
+}
+
+func listOf(ctx context.Context, from *caller, path string) *rows {
+	r := &rows{from: from, path: path + "?"}
 	if strings.Contains(path, "?") {
-		return &rows{from: from, path: path + "&"}
+		r.path = path + "&"
 	}
-	return &rows{from: from, path: path + "?"}
+	r.fetch(ctx, "")
+	return r
+}
+
+// fetch begins to read a page.
+func (r *rows) fetch(ctx context.Context, token string) {
+	coming := make(chan page, 1)
+	r.coming = coming
+	go func() {
+		var p page
+		path := fmt.Sprintf("%spage_size=%d", r.path, pageSize)
+		if token != "" {
+			path += "&page_token=" + url.QueryEscape(token)
+		}
+		p.err = r.from.read(ctx, path, &p)
+		if p.err == nil && p.Next != "" && (len(p.Data) == 0 || p.Next == token) {
+			p.err = fmt.Errorf("%s: GET %s: the list does not go on", r.from.system.Name, path)
+		}
+		coming <- p
+	}()
 }
 
 // next gives the next row; nil behind the last.
 func (r *rows) next(ctx context.Context) (json.RawMessage, error) {
 	for len(r.page) == 0 {
-		if r.begun && r.token == "" {
+		if r.coming == nil {
 			return nil, nil
 		}
-		var list struct {
-			Data []json.RawMessage `json:"data"`
-			Next string            `json:"next_page_token"`
+		p := <-r.coming
+		if p.err != nil {
+			return nil, p.err
 		}
-		path := fmt.Sprintf("%spage_size=%d", r.path, pageSize)
-		if r.token != "" {
-			path += "&page_token=" + url.QueryEscape(r.token)
+		r.page, r.coming = p.Data, nil
+		if p.Next != "" {
+			r.fetch(ctx, p.Next)
 		}
-		if err := r.from.read(ctx, path, &list); err != nil {
-			return nil, err
-		}
-		if list.Next != "" && (len(list.Data) == 0 || list.Next == r.token) {
-			return nil, fmt.Errorf("%s: GET %s: the list does not go on", r.from.system.Name, path)
-		}
-		r.begun, r.page, r.token = true, list.Data, list.Next
 	}
 	row := r.page[0]
 	r.page = r.page[1:]
@@ -86,8 +106,10 @@ func less(key, a, b string) bool {
 }
 
 // list compares two lists row by row, by their key; see is shown each row that both have, as the left one has it.
-func (c *comparer) list(ctx context.Context, kind string, account bank.ID, path, key string, see func(row obj) error) error {
-	left, right := &keyed{rows: listOf(c.left, path), key: key}, &keyed{rows: listOf(c.right, path), key: key}
+func (c *check) list(ctx context.Context, kind string, account bank.ID, path, key string, see func(row obj) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // a page may be under way
+	left, right := &keyed{rows: listOf(ctx, c.left, path), key: key}, &keyed{rows: listOf(ctx, c.right, path), key: key}
 	if err := left.step(ctx); err != nil {
 		return err
 	}

@@ -20,12 +20,15 @@ type System struct {
 	API        string
 	Operations string // its listener of operations
 	Key        string // shown as bearer; "": none
+
+	// Serves, if given, is the API itself, in this process: it is called without a socket.
+	Serves http.Handler
 }
 
 func (s System) validate(field string, operations bool) error {
 	var wrong []error
 	for name, text := range map[string]string{"API": s.API, "Operations": s.Operations} {
-		if name == "Operations" && text == "" && !operations {
+		if text == "" && (name == "Operations" && !operations || name == "API" && s.Serves != nil) {
 			continue
 		}
 		if u, err := url.Parse(text); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
@@ -43,14 +46,19 @@ type caller struct {
 	system  System
 	http    *http.Client
 	timeout time.Duration // of a call, its answer included
+	slots   chan struct{} // bounds calls at once; nil: the caller does
 }
 
 func newCaller(s System, connections int, timeout time.Duration) *caller {
 	s.API, s.Operations = strings.TrimSuffix(s.API, "/"), strings.TrimSuffix(s.Operations, "/")
-	return &caller{system: s, timeout: timeout, http: &http.Client{
+	c := &caller{system: s, timeout: timeout, http: &http.Client{
 		Transport:     &http.Transport{MaxIdleConns: 2 * connections, MaxIdleConnsPerHost: connections, IdleConnTimeout: time.Minute},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+	if s.Serves != nil {
+		c.system.API, c.http.Transport = "http://in.process", inProcess{s.Serves}
+	}
+	return c
 }
 
 func (c *caller) close() { c.http.CloseIdleConnections() }
@@ -96,6 +104,14 @@ func (a answer) short() string {
 
 // send makes a call once. An error says that there was no answer.
 func (c *caller) send(ctx context.Context, r request) (answer, error) {
+	if c.slots != nil {
+		select {
+		case c.slots <- struct{}{}:
+			defer func() { <-c.slots }()
+		case <-ctx.Done():
+			return answer{}, context.Cause(ctx)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	base := c.system.API
@@ -137,11 +153,23 @@ func (c *caller) send(ctx context.Context, r request) (answer, error) {
 	return a, nil
 }
 
-// read makes a GET that has to succeed, and decodes its answer; numbers keep their text.
-func (c *caller) read(ctx context.Context, path string, out any) error {
+// get makes a GET that must not fail for the system's own reasons.
+func (c *caller) get(ctx context.Context, path string) (answer, error) {
 	a, err := c.send(ctx, request{method: http.MethodGet, path: path})
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.system.Name, err)
+		return a, fmt.Errorf("%s: %w", c.system.Name, err)
+	}
+	if a.code >= http.StatusInternalServerError || a.code == http.StatusUnauthorized {
+		return a, fmt.Errorf("%s: GET %s: %s: %s", c.system.Name, path, a.token(), a.short())
+	}
+	return a, nil
+}
+
+// read makes a GET that has to succeed, and decodes its answer; numbers keep their text.
+func (c *caller) read(ctx context.Context, path string, out any) error {
+	a, err := c.get(ctx, path)
+	if err != nil {
+		return err
 	}
 	if a.code != http.StatusOK {
 		return fmt.Errorf("%s: GET %s: %s: %s", c.system.Name, path, a.token(), a.short())
