@@ -187,7 +187,7 @@ func TestCallsWaitForRoll(t *testing.T) {
 			}
 			return q.waiting.Load() == int64(cfg.MaxWaiting) && q.calls.Stat().AcquiredConns() == int32(held)
 		})
-		if _, err := q.Begin(ctx, 1, Trades([]bank.Trade{trade(200, "x")})); err == nil || !strings.Contains(err.Error(), "20 wait already") {
+		if _, err := q.Begin(ctx, 1, Trades([]bank.Trade{trade(200, "x")})); err == nil || !strings.Contains(err.Error(), "20 calls wait already") {
 			t.Errorf("one too many: %v", err)
 		}
 		if err := roll.Refused(ctx); err != nil {
