@@ -91,19 +91,27 @@ func TestAnswerToCommitIsLost(t *testing.T) {
 	s := &steps{}
 	coordinator, other, way := pair(t, s)
 	s.enter = func(context.Context, int64) (Bases, error) { return Bases{TradeID: 7}, nil }
-	_, err := other.pool.Exec(t.Context(), `CREATE FUNCTION facade.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.25); RETURN NULL; END $$`)
+	const lock = 4711 // without it no COMMIT of a new epoch goes on
+	holder, err := other.pool.Acquire(t.Context())
 	must(t, err)
-	// The commit itself takes a while: time to break the way back while COMMIT is under way.
-	_, err = other.pool.Exec(t.Context(), `CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON facade.mode DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION facade.slow()`)
+	defer holder.Release()
+	_, err = holder.Exec(t.Context(), `CREATE FUNCTION facade.held() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN NULL; END $$`)
+	must(t, err)
+	_, err = holder.Exec(t.Context(), `CREATE CONSTRAINT TRIGGER held AFTER INSERT ON facade.mode DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION facade.held()`)
+	must(t, err)
+	_, err = holder.Exec(t.Context(), `SELECT pg_advisory_lock($1)`, lock)
 	must(t, err)
 	result := make(chan error, 1)
 	go func() { result <- coordinator.Switch(context.Background(), ask(BankPrimary)) }()
 	until(t, func() bool {
 		var committing bool
-		err := other.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity WHERE datname = current_database() AND query ILIKE 'commit%' AND state = 'active' AND pid <> pg_backend_pid())`).Scan(&committing)
+		err := other.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity
+			WHERE datname = current_database() AND query ILIKE 'commit%' AND wait_event_type = 'Lock' AND wait_event = 'advisory')`).Scan(&committing)
 		return err == nil && committing
 	})
 	way.freeze(downstream)
+	_, err = holder.Exec(t.Context(), `SELECT pg_advisory_unlock($1)`, lock)
+	must(t, err)
 	until(t, func() bool { return other.Mode() == BankPrimary })
 	way.thaw()
 	if err := <-result; err != nil {
