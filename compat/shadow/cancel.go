@@ -15,6 +15,11 @@ func (p *player) cancel(ctx context.Context) error {
 	if !ok {
 		return p.book(ctx)
 	}
+	return p.cancelOf(ctx, s)
+}
+
+// cancelOf cancels a trade, and often does so again where that was accepted.
+func (p *player) cancelOf(ctx context.Context, s *sent) error {
 	before := p.touch(s)
 	r := p.cancelRequest(s)
 	a, err := p.ask(ctx, r)
@@ -36,6 +41,9 @@ func (p *player) cancel(ctx context.Context) error {
 	}
 	settled := token == "409 trade_settled"
 	p.learn(s, !settled, settled)
+	if token == "202" && p.percent(30) {
+		return p.cancelOf(ctx, s)
+	}
 	if p.percent(25) {
 		return p.readBack(ctx, s)
 	}
