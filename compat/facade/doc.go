@@ -19,7 +19,7 @@
 //
 //   - A step back to bank-only waits until no call's outcome is unknown: what follow brings comes behind it.
 //   - A step back from BK to Bank waits until Bank is near. BK takes writes faster than Bank repeats them, so at full load it would never be: writes are braked meanwhile, on
-//     all replicas, by 10 ms more every quarter of a second up to half a second each, until the backlog becomes short in time (near.go).
+//     all replicas, by more every quarter of a second up to half a second each, until the backlog becomes short within 15 s, or a quarter of the step's time (near.go).
 //   - POST /replay under an id that BK could come to itself: ids go on behind it first, in a new epoch of the same mode, with writes held as in any step. It is made
 //     before the call takes its ticket, and a thousand ids ahead, so that a row of them is not a row of epochs. Reads that are answered meanwhile are answered again, should
 //     it have been made by then (renew.go).

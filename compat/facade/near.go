@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/bkledger/bk/compat/facade/idle"
 )
 
 const (
@@ -16,6 +18,7 @@ const (
 	brakeEvery = 250 * time.Millisecond
 	brakeStep  = 10 * time.Millisecond
 	brakeMost  = 500 * time.Millisecond
+	brakeGoal  = 15 * time.Second
 )
 
 // left is what a backlog has left.
@@ -39,12 +42,13 @@ func (s *Service) feedLeft(ctx context.Context) (left, error) {
 	return left{int(st.Lag), st.Blocked, st.Age}, err
 }
 
-// near waits until a backlog is short, or the context's deadline. While it doesn't become short fast enough, writes are braked, more and more: the primary may take
-// more than the secondary can repeat, and then it never would.
+// near waits until a backlog is short, or the context's deadline. While it doesn't shrink fast enough to be short in a quarter of that time, or brakeGoal, writes are braked, more and
+// more: the primary may take more than the secondary can repeat, and then it never would.
 func (s *Service) near(ctx context.Context, what string, look func(context.Context) (left, error)) error {
-	until, _ := ctx.Deadline()
+	end, _ := ctx.Deadline()
+	goal := time.Now().Add(min(time.Until(end)/4, brakeGoal))
 	var delay time.Duration
-	var before left
+	var before left // as last known: the last look may have been cut off by the end of the time
 	var measured time.Time
 	for {
 		now, err := look(ctx)
@@ -54,8 +58,8 @@ func (s *Service) near(ctx context.Context, what string, look func(context.Conte
 		if at := time.Now(); err == nil && at.Sub(measured) >= brakeEvery {
 			if !measured.IsZero() && now.blocked == 0 {
 				shrinks := float64(before.rows-now.rows) / at.Sub(measured).Seconds()
-				if needed := float64(now.rows) / max(until.Sub(at).Seconds()/2, 1); shrinks < needed {
-					delay = min(delay+brakeStep, brakeMost)
+				if needed := float64(now.rows) / max(goal.Sub(at).Seconds(), 1); shrinks < needed {
+					delay = min(delay+delay/4+brakeStep, brakeMost)
 				}
 			}
 			if delay > 0 {
@@ -65,13 +69,12 @@ func (s *Service) near(ctx context.Context, what string, look func(context.Conte
 			}
 			before, measured = now, at
 		}
-		select {
-		case <-ctx.Done():
-			if err != nil {
+		if !idle.For(ctx, nearPoll) {
+			if measured.IsZero() {
 				return fmt.Errorf("look how much %s has left: %w", what, err)
 			}
-			return fmt.Errorf("%s has %d rows left, the oldest of %s, %d of them blocked", what, now.rows, now.age.Round(time.Millisecond), now.blocked)
-		case <-time.After(nearPoll):
+			return fmt.Errorf("%s has %d rows left, the oldest of %s, %d of them blocked; writes were slowed down by %s each", what, before.rows, before.age.Round(time.Millisecond), before.blocked,
+				delay.Round(time.Millisecond))
 		}
 	}
 }
