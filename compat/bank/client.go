@@ -180,11 +180,15 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, out any
 	return err
 }
 
-// operate makes a call of operations; timeout 0 is the usual one.
+// operate makes a POST of operations; timeout 0 is the usual one.
 func (c *Client) operate(ctx context.Context, path string, body, out any, timeout time.Duration) (status int, err error) {
+	return c.operateBy(ctx, http.MethodPost, path, body, out, timeout)
+}
+
+func (c *Client) operateBy(ctx context.Context, method, path string, body, out any, timeout time.Duration) (status int, err error) {
 	text, err := json.Marshal(body)
 	if err != nil {
-		return 0, fmt.Errorf("POST %s: %w: %w", path, ErrNotSent, err)
+		return 0, fmt.Errorf("%s %s: %w: %w", method, path, ErrNotSent, err)
 	}
-	return c.call(ctx, request{base: c.config.Operations, method: http.MethodPost, path: path, body: bytes.NewReader(text), timeout: timeout}, out)
+	return c.call(ctx, request{base: c.config.Operations, method: method, path: path, body: bytes.NewReader(text), timeout: timeout}, out)
 }

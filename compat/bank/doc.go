@@ -16,6 +16,11 @@
 // contract's table. Its verdict on what JSON is serves as the oracle of our fuzz tests. With nearly all fields a trade costs twice what
 // json.Valid alone takes for it (BenchmarkReadTrades).
 //
+// # Events
+//
+// Event is one of Bank's events, of whatever kind. AppendJSON is the one writer of them, for Bank's outbox as for whoever takes its place on the topics, so that equal events are equal
+// bytes. ReadEvent takes any spelling: AppendJSON's own in one walk that expects each field at its place, another by the fields' names.
+//
 // # Invariants
 //
 //   - Faults come in the contract's order: first the body as a whole (malformed_request), then the first fault of the first element that has one, its
@@ -41,5 +46,6 @@
 //   - scan.go, text.go: JSON text and its strings
 //   - field.go: the kinds of field; read.go: trades; operation.go: other bodies; row.go: rows of uploads
 //   - write.go: the one spelling
+//   - event.go, event_quick.go, event_read.go: Bank's events
 //   - client.go, calls.go: the client
 package bank

@@ -23,10 +23,18 @@ type Uploads interface {
 	Upload(ctx context.Context, id string) (bank.Upload, error)
 }
 
+// Relay steers what publishes a ledger's events. Only the reference Bank has one to steer; it is no part of the contract.
+type Relay interface {
+	Relay(context.Context) (bank.Relay, error)
+	// SetRelay: conflict where the epoch is over, or where it can't be done as the relay stands; the same again is a success.
+	SetRelay(context.Context, bank.RelaySetting) (bank.Relay, error)
+}
+
 // Config is what a [Handler] needs.
 type Config struct {
 	Ledger  Ledger
 	Uploads Uploads      // nil: there are no such routes
+	Relay   Relay        // nil: likewise
 	Keys    []string     // those that clients may show; none: nobody is asked
 	Log     *slog.Logger // what was answered `internal`, with its cause
 

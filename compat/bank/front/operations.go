@@ -69,3 +69,17 @@ func (h *Handler) replayPlace(c *call) (answer, error) {
 	place, err := h.config.Ledger.ReplayPlace(c.ctx)
 	return answer{http.StatusOK, place}, err
 }
+
+func (h *Handler) relay(c *call) (answer, error) {
+	relay, err := h.config.Relay.Relay(c.ctx)
+	return answer{http.StatusOK, relay}, err
+}
+
+func (h *Handler) setRelay(c *call) (answer, error) {
+	setting, err := take(c, bank.ReadRelaySetting)
+	if err != nil {
+		return answer{}, err
+	}
+	relay, err := h.config.Relay.SetRelay(c.ctx, setting)
+	return answer{http.StatusOK, relay}, err
+}

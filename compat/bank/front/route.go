@@ -106,11 +106,15 @@ func (h *Handler) apiRoutes() []route {
 
 func (h *Handler) operationsRoutes() []route {
 	const get, post = http.MethodGet, http.MethodPost
-	return []route{
+	routes := []route{
 		newRoute("/entities", map[string]endpoint{post: h.createEntity}),
 		newRoute("/accounts", map[string]endpoint{post: h.createAccount}),
 		newRoute("/cash", map[string]endpoint{post: h.moveCash}),
 		newRoute("/business-date", map[string]endpoint{post: h.roll}),
 		newRoute("/replay", map[string]endpoint{post: h.replay, get: h.replayPlace}),
 	}
+	if h.config.Relay != nil {
+		routes = append(routes, newRoute("/relay", map[string]endpoint{get: h.relay, http.MethodPut: h.setRelay}))
+	}
+	return routes
 }

@@ -20,12 +20,19 @@
 //
 //   - The process is killed: what was committed stays, what was not is rolled back by Postgres. A roll goes on at the next start, an upload at its next row, events
 //     that the broker has but that were still in the outbox are published again under the same ids.
+//
 //   - The database is lost while a call reads: internal, nothing was booked. While it commits: outcome_unknown; the same call again tells, since
 //     client ids are remembered.
+//
 //   - The caller's context ends: the same distinction. A roll goes on without its caller. Who
 //     waited for a roll of somebody else's looks again behind it, and is not told how it went.
+//
 //   - Kafka is away: events wait in the outbox. The disk is what bounds it.
+//
 //   - Several Banks on one database: one relay and one upload worker among them, by advisory locks; all else by row locks.
+//
+//   - Somebody takes Bank's place on its topics: the relay is held behind a place that no event can be before any more, and goes on elsewhere (steer.go). Killed at any point of
+//     that, the row of bank.relay says what is so. While it is held events wait in the outbox; nothing but the next setting lets them go.
 //
 // # Not obvious
 //
@@ -41,7 +48,7 @@
 //	replay.go roll.go                 what another system decided, the business date
 //	post.go event.go write.go         what a trade does to rows, its events, writing both
 //	fees.go calendar.go               amounts and fees, settlement days
-//	relay.go uploads.go               in the background
+//	relay.go steer.go uploads.go      in the background; where the relay publishes
 //	read.go directory.go              reads, entities and accounts
 //	check.go migrate.go sql/          consistency, schema
 //	metrics.go                        what is counted

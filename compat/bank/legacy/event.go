@@ -1,15 +1,12 @@
 package legacy
 
 import (
-	"encoding/json"
-	"strconv"
-
 	"github.com/shopspring/decimal"
 
 	"github.com/bkledger/bk/compat/bank"
 )
 
-// topic is one of the three.
+// topic is one of the three, as the outbox has it.
 type topic int16
 
 const (
@@ -18,21 +15,14 @@ const (
 	topicDate
 )
 
-// The names of the topics.
-const (
-	TopicTrades       = "bank.trades"
-	TopicCash         = "bank.cash"
-	TopicBusinessDate = "bank.business-date"
-)
-
 func (t topic) name() string {
 	switch t {
 	case topicTrades:
-		return TopicTrades
+		return bank.TopicTrades
 	case topicCash:
-		return TopicCash
+		return bank.TopicCash
 	}
-	return TopicBusinessDate
+	return bank.TopicBusinessDate
 }
 
 // events says what has just happened to a trade, once for each of its accounts.
@@ -46,62 +36,28 @@ func (w *work) events(t *bank.StoredTrade, event string) error {
 		if err != nil {
 			return err
 		}
-		b := w.head(event, account)
-		b = append(b, `,"trade":`...)
-		b = t.AppendJSON(b)
-		b = field(b, "position", h.quantity)
-		b = field(b, "balance", m.traded())
-		b = field(b, "settled_position", h.settled)
-		b = field(b, "settled_balance", m.settled)
-		w.to.event(topicTrades, account.String(), append(b, '}'))
+		w.publish(topicTrades, &bank.Event{
+			Kind: event, At: w.now, BusinessDate: w.date, AccountID: account, Trade: t,
+			Position: bank.Decimal{Decimal: h.quantity}, Balance: bank.Decimal{Decimal: m.traded()},
+			SettledPosition: bank.Decimal{Decimal: h.settled}, SettledBalance: bank.Decimal{Decimal: m.settled},
+		})
 	}
 	return nil
 }
 
 // cashEvent says that an account's cash moved.
 func (w *work) cashEvent(id bank.ID, c *bank.Cash, account bank.ID, amount decimal.Decimal, m *money) {
-	b := w.head(c.Kind, account)
-	b = append(b, `,"cash_id":"`...)
-	b = append(strconv.AppendInt(b, int64(id), 10), `","client_id":`...)
-	b = appendString(b, c.ClientID)
-	b = append(b, `,"currency":"`...)
-	b = append(append(b, c.Currency...), '"') // three capitals
-	b = field(b, "amount", amount)
-	b = field(b, "balance", m.traded())
-	b = field(b, "settled_balance", m.settled)
-	w.to.event(topicCash, account.String(), append(b, '}'))
+	w.publish(topicCash, &bank.Event{
+		Kind: c.Kind, At: w.now, BusinessDate: w.date, AccountID: account, CashID: id, ClientID: c.ClientID, Currency: c.Currency, Amount: bank.Decimal{Decimal: amount},
+		Balance: bank.Decimal{Decimal: m.traded()}, SettledBalance: bank.Decimal{Decimal: m.settled},
+	})
 }
 
 // rolled says that a day has come.
 func (w *work) rolled(from, to bank.Date) {
-	b := append([]byte(nil), `"event":"rolled","at":`...)
-	b = strconv.AppendInt(b, w.now, 10)
-	b = append(b, `,"from":`...)
-	b = strconv.AppendInt(b, int64(from), 10)
-	b = append(b, `,"to":`...)
-	b = strconv.AppendInt(b, int64(to), 10)
-	w.to.event(topicDate, "", append(b, '}'))
+	w.publish(topicDate, &bank.Event{Kind: bank.EventRolled, At: w.now, From: from, To: to})
 }
 
-func (w *work) head(event string, account bank.ID) []byte {
-	b := make([]byte, 0, 2<<10)
-	b = append(append(append(b, `"event":"`...), event...), `","at":`...)
-	b = strconv.AppendInt(b, w.now, 10)
-	b = append(b, `,"business_date":`...)
-	b = strconv.AppendInt(b, int64(w.date), 10)
-	b = append(b, `,"account_id":"`...)
-	return append(strconv.AppendInt(b, int64(account), 10), '"')
-}
-
-func field(b []byte, name string, d decimal.Decimal) []byte {
-	b = append(append(append(b, `,"`...), name...), `":"`...)
-	return append(append(b, bank.Decimal{Decimal: d}.String()...), '"')
-}
-
-func appendString(b []byte, text string) []byte {
-	quoted, err := json.Marshal(text)
-	if err != nil { // a string always has JSON
-		panic(err)
-	}
-	return append(b, quoted...)
+func (w *work) publish(t topic, e *bank.Event) {
+	w.to.event(t, e.Key(), e.AppendFields(make([]byte, 0, 2<<10)))
 }

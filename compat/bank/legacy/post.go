@@ -143,7 +143,7 @@ var plus, minus = decimal.NewFromInt(1), decimal.NewFromInt(-1)
 func (w *work) enter(t *trade) error {
 	t.State = bank.StateNew
 	if w.date != 0 && t.Date > w.date {
-		if err := w.events(&t.StoredTrade, "booked"); err != nil {
+		if err := w.events(&t.StoredTrade, bank.EventBooked); err != nil {
 			return err
 		}
 	} else if err := w.open(t); err != nil {
@@ -178,7 +178,7 @@ func (w *work) open(t *trade) error {
 		w.rows(&t.StoredTrade, legs[i], "open", "", false, plus)
 		w.put(&t.StoredTrade, legs[i].account, h, m)
 	}
-	return w.events(&t.StoredTrade, "opened")
+	return w.events(&t.StoredTrade, bank.EventOpened)
 }
 
 // settle takes an open trade into the SD columns. The caller writes the trade.
@@ -196,7 +196,7 @@ func (w *work) settle(t *trade) error {
 		w.rows(&t.StoredTrade, l, "settle", "_settle", true, plus)
 		w.put(&t.StoredTrade, l.account, h, m)
 	}
-	return w.events(&t.StoredTrade, "settled")
+	return w.events(&t.StoredTrade, bank.EventSettled)
 }
 
 // cancel undoes a new or open trade, and writes it.
@@ -219,7 +219,7 @@ func (w *work) cancel(t *trade, at int64, replacedBy bank.ID) error {
 		}
 	}
 	w.to.updateTrade(t)
-	return w.events(&t.StoredTrade, "canceled")
+	return w.events(&t.StoredTrade, bank.EventCanceled)
 }
 
 // of gives the rows of the trade's symbol and currency in an account. They must be among those that were read under the account's lock.

@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/bkledger/bk/compat/bank"
 )
 
 // The relay publishes the outbox, at least once.
@@ -22,6 +24,8 @@ import (
 // The order of an account's events on its topic is that of its work: whoever takes an event's id holds the account until the commit, so of two events of an
 // account the higher was taken after the lower was committed; who sees the higher sees the lower. Within a pass they go out by id, to one partition, by a producer that keeps
 // the order over its own retries; a pass that fails is repeated as a whole, so that the first appearance of each event keeps the order too.
+//
+// An event's topic is that of its kind, behind a prefix; where one system takes the other's place on the topics, events are held or go elsewhere (steer.go).
 //
 // One relay works over all processes, by an advisory lock of the very connection that deletes: a relay that lost the lock can't delete.
 //
@@ -83,13 +87,14 @@ func (r *relay) session(ctx context.Context) error {
 		return fmt.Errorf("make a Kafka client: %w", err)
 	}
 	defer client.Close()
-	if err := r.makeTopics(ctx, client); err != nil {
+	p := &publishing{relay: r, conn: conn, client: client, made: map[string]bool{}}
+	if err := p.makeTopics(ctx, ""); err != nil {
 		return err
 	}
 	poll := time.NewTicker(relayPoll)
 	defer poll.Stop()
 	for {
-		count, err := r.pass(ctx, conn, client)
+		count, err := p.pass(ctx)
 		if err != nil {
 			return err
 		}
@@ -105,34 +110,55 @@ func (r *relay) session(ctx context.Context) error {
 	}
 }
 
-func (r *relay) makeTopics(ctx context.Context, client *kgo.Client) error {
+// publishing is a session's.
+type publishing struct {
+	*relay
+	conn   *pgx.Conn
+	client *kgo.Client
+	made   map[string]bool // prefixes whose topics are there
+}
+
+func (p *publishing) makeTopics(ctx context.Context, prefix string) error {
+	if p.made[prefix] {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, relayTimeout)
 	defer cancel()
-	admin := kadm.NewClient(client)
-	for topic, partitions := range map[string]int32{TopicTrades: r.partitions, TopicCash: r.partitions, TopicBusinessDate: 1} { // the dates have no key, only an order
-		if _, err := admin.CreateTopic(ctx, partitions, -1, nil, topic); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-			return fmt.Errorf("make topic %s: %w", topic, err)
+	admin := kadm.NewClient(p.client)
+	for topic, partitions := range map[string]int32{bank.TopicTrades: p.partitions, bank.TopicCash: p.partitions, bank.TopicBusinessDate: 1} { // the dates have no key, only an order
+		if _, err := admin.CreateTopic(ctx, partitions, -1, nil, prefix+topic); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			return fmt.Errorf("make topic %s: %w", prefix+topic, err)
 		}
 	}
+	p.made[prefix] = true
 	return nil
 }
 
-// pass publishes what is there, up to relayBatch events, and deletes them.
-func (r *relay) pass(ctx context.Context, conn *pgx.Conn, client *kgo.Client) (count int, err error) {
+// sqlOutbox reads what is to be published next, and the prefix of its topic (steer.go). As one statement it has one view of both tables. What
+// is held is a bound of the index scan, so that it costs nothing while it waits.
+const sqlOutbox = `SELECT event_id, topic, CASE WHEN event_id < (SELECT from_event_id FROM bank.relay) THEN (SELECT before FROM bank.relay) ELSE (SELECT prefix FROM bank.relay) END, key, event
+	FROM bank.outbox WHERE event_id < (SELECT CASE WHEN held THEN from_event_id ELSE 9223372036854775807 END FROM bank.relay) ORDER BY event_id LIMIT $1`
+
+// pass publishes what is there and is not held, up to relayBatch events, and deletes them.
+func (p *publishing) pass(ctx context.Context) (count int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, relayTimeout)
 	defer cancel()
 	var ids []int64
 	var records []*kgo.Record
-	found, err := conn.Query(ctx, `SELECT event_id, topic, key, event FROM bank.outbox ORDER BY event_id LIMIT $1`, relayBatch)
+	var prefixes []string
+	found, err := p.conn.Query(ctx, sqlOutbox, relayBatch)
 	if err != nil {
 		return 0, fmt.Errorf("read the outbox: %w", err)
 	}
 	var id int64
 	var to topic
-	var key, event string
-	_, err = pgx.ForEachRow(found, []any{&id, &to, &key, &event}, func() error {
+	var prefix, key, event string
+	_, err = pgx.ForEachRow(found, []any{&id, &to, &prefix, &key, &event}, func() error {
 		ids = append(ids, id)
-		records = append(records, &kgo.Record{Topic: to.name(), Key: []byte(key), Value: []byte(event)})
+		records = append(records, &kgo.Record{Topic: prefix + to.name(), Key: []byte(key), Value: []byte(event)})
+		if n := len(prefixes); n == 0 || prefixes[n-1] != prefix { // there are two at most
+			prefixes = append(prefixes, prefix)
+		}
 		return nil
 	})
 	if err != nil {
@@ -141,17 +167,22 @@ func (r *relay) pass(ctx context.Context, conn *pgx.Conn, client *kgo.Client) (c
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	if err := client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+	for _, prefix := range prefixes {
+		if err := p.makeTopics(ctx, prefix); err != nil {
+			return 0, err
+		}
+	}
+	if err := p.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		return 0, fmt.Errorf("publish events %s to %s: %w", strconv.FormatInt(ids[0], 10), strconv.FormatInt(ids[len(ids)-1], 10), err)
 	}
-	if r.acked != nil {
-		r.acked()
+	if p.acked != nil {
+		p.acked()
 	}
-	_, err = conn.Exec(ctx, `WITH gone AS (DELETE FROM bank.outbox WHERE event_id = ANY($1) RETURNING event_id)
+	_, err = p.conn.Exec(ctx, `WITH gone AS (DELETE FROM bank.outbox WHERE event_id = ANY($1) RETURNING event_id)
 		UPDATE bank.published SET event_id = greatest(event_id, (SELECT max(event_id) FROM gone))`, ids)
 	if err != nil {
 		return 0, fmt.Errorf("mark events as published: %w", err)
 	}
-	r.metrics.published.Add(float64(len(ids)))
+	p.metrics.published.Add(float64(len(ids)))
 	return len(ids), nil
 }

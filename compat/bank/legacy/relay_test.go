@@ -46,7 +46,7 @@ func (e event) String() string {
 // consume gives the events of all topics, in order by partition, until enough says so.
 func consume(t *testing.T, broker string, enough func([]event) bool) (all []event) {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.ConsumeTopics(legacy.TopicTrades, legacy.TopicCash, legacy.TopicBusinessDate), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.ConsumeTopics(bank.TopicTrades, bank.TopicCash, bank.TopicBusinessDate), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func Run(ctx context.Context, cfg Config, ready func(Addresses)) (err error) {
 		work.Go(func() { r.run(background) })
 	}
 
-	handler, err := front.New(front.Config{Ledger: b, Uploads: uploads, Keys: cfg.Keys, Log: cfg.Log})
+	handler, err := front.New(front.Config{Ledger: b, Uploads: uploads, Relay: b, Keys: cfg.Keys, Log: cfg.Log})
 	if err != nil {
 		return fmt.Errorf("bank: configuration: %w", err)
 	}
