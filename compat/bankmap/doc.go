@@ -23,6 +23,7 @@
 //	command.go  requests -> commands
 //	trade.go    entries -> trades
 //	row.go      entries -> journal rows
+//	event.go    entries -> events
 //	view.go     positions, balances, account trades
 //	symbol.go   symbols -> identifiers
 //	failure.go  BK's errors -> Bank's

@@ -69,12 +69,18 @@ func (x *Extras) encode() (string, error) {
 
 // ParseExtras reads the extras' text; "" is none.
 func ParseExtras(text string) (Extras, error) {
-	var x Extras
 	if text == "" {
-		return x, nil
+		return Extras{}, nil
 	}
-	if err := json.Unmarshal([]byte(text), &x); err != nil {
-		return Extras{}, fmt.Errorf("metadata.%s: %w", MetadataKey, err)
+	x, err := readExtras(text)
+	return *x, err
+}
+
+// readExtras is apart for its memory, which most trades do not need.
+func readExtras(text string) (*Extras, error) {
+	x := &Extras{}
+	if err := json.Unmarshal([]byte(text), x); err != nil {
+		return &Extras{}, fmt.Errorf("metadata.%s: %w", MetadataKey, err)
 	}
 	x.any = true
 	return x, nil

@@ -1,7 +1,6 @@
 package bankmap
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -29,7 +28,13 @@ type Origin struct {
 const originPrefix = "bank:"
 
 // String gives the source, such as bank:trade/812@1381132800464.
-func (o Origin) String() string { return fmt.Sprintf("%s%s/%d@%d", originPrefix, o.Kind, o.ID, o.At) }
+func (o Origin) String() string { return string(o.append(make([]byte, 0, 64))) }
+
+func (o Origin) append(to []byte) []byte {
+	to = append(append(append(to, originPrefix...), o.Kind...), '/')
+	to = append(strconv.AppendInt(to, int64(o.ID), 10), '@')
+	return strconv.AppendInt(to, o.At, 10)
+}
 
 // ParseOrigin reads what [Origin.String] gave; of any other source it says that it is none.
 func ParseOrigin(source string) (o Origin, ok bool) {
@@ -54,7 +59,11 @@ func ParseOrigin(source string) (o Origin, ok bool) {
 	if o.ID, err = bank.ParseID(id); err != nil || o.ID == 0 {
 		return Origin{}, false
 	}
-	if o.At, err = strconv.ParseInt(at, 10, 64); err != nil || o.String() != source {
+	if o.At, err = strconv.ParseInt(at, 10, 64); err != nil {
+		return Origin{}, false
+	}
+	var room [64]byte
+	if string(o.append(room[:0])) != source {
 		return Origin{}, false
 	}
 	return o, true

@@ -78,13 +78,11 @@ func tradeRows(e *bkv1.Entry, account bank.ID, suffix string, s step) ([]bank.Jo
 	if len(e.GetPostings()) == 0 || !own && bank.ID(t.GetTarget().GetId()) != account {
 		return nil, nil
 	}
-	var quantity, gross, accrued, commission, sec, taf bank.Decimal
-	err := decimals(
-		field{"quantity", t.GetQuantity(), &quantity}, field{"gross", r.GetGross(), &gross}, field{"accrued", t.GetAccrued(), &accrued},
-		field{"commission", t.GetCommission(), &commission}, field{"sec_fee", r.GetSecFee(), &sec}, field{"taf_fee", r.GetTafFee(), &taf},
-	)
-	if err != nil {
-		return nil, err
+	var read decimals
+	quantity, gross, accrued := read.decimal("quantity", t.GetQuantity()), read.decimal("gross", r.GetGross()), read.decimal("accrued", t.GetAccrued())
+	commission, sec, taf := read.decimal("commission", t.GetCommission()), read.decimal("sec_fee", r.GetSecFee()), read.decimal("taf_fee", r.GetTafFee())
+	if read.err != nil {
+		return nil, read.err
 	}
 	amount := bank.Decimal{Decimal: gross.Add(accrued.Decimal)}
 	if buys := t.GetDirection() == bkv1.Direction_DIRECTION_BUY; buys == own {

@@ -2,6 +2,7 @@ package bankmap
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -32,21 +33,24 @@ func Opens(e *bkv1.Entry) bool {
 func MovesCash(e *bkv1.Entry) bool { return cashKinds.from(e.GetKind()) != "" }
 
 // ToTrade is the inverse of [FromTrade]: the request, out of what BK has of the trade. (An extras' text that was kept elsewhere has to be brought here.)
-func ToTrade(r *bkv1.TradeRecord, x Extras) (bank.Trade, error) {
+func ToTrade(r *bkv1.TradeRecord, x Extras) (t bank.Trade, err error) {
+	err = putTrade(&t, r, &x)
+	return t, err
+}
+
+// putTrade is ToTrade into a zero value.
+func putTrade(t *bank.Trade, r *bkv1.TradeRecord, x *Extras) error {
 	b := r.GetTrade()
-	t := bank.Trade{
-		Type: tradeTypes.from(b.GetType()), Timestamp: b.GetExecutedAt().AsTime().UnixMilli(), ClientTradeID: or(x.ClientTradeID, b.GetClientTradeId()),
-		Date: bank.Date(r.GetTradeDate()), AccountID: bank.ID(b.GetAccount().GetId()), Instrument: instrumentOf(b.GetInstrument()),
-		Side:     bank.Side{Direction: directions.from(b.GetDirection()), Position: effects.from(b.GetEffect())},
-		Capacity: capacities.from(b.GetCapacity()), MIC: or(x.MIC, b.GetMic()), ExecMPID: or(x.ExecMPID, b.GetExecMpid()),
-		ContraMPID: or(x.ContraMPID, b.GetContraMpid()), ContraClearingNum: or(x.ContraClearingNum, b.GetContraClearingNum()),
-		TargetAccountID: bank.ID(b.GetTarget().GetId()),
-		Settlement:      bank.Settlement{Currency: b.GetCurrency(), Date: x.SettlementDate},
-		Fees:            bank.Fees{OmitSEC: b.GetOmitSec(), OmitTAF: b.GetOmitTaf(), OmitBill: x.OmitBill},
-		IsWhenIssued:    x.IsWhenIssued, OrderID: or(x.OrderID, b.GetOrderId()), CancelTradeID: x.CancelTradeID,
-		ContraSideQualifier: x.ContraSideQualifier, NSCCClearing: x.NSCCClearing, LastMarket: x.LastMarket, Locate: x.Locate,
-		BehalfOfAccountID: x.BehalfOfAccountID, Solicited: x.Solicited, RegisteredRep: x.RegisteredRep, BranchOffice: x.BranchOffice, UserData: x.UserData,
-	}
+	t.Type, t.Timestamp, t.ClientTradeID = tradeTypes.from(b.GetType()), b.GetExecutedAt().AsTime().UnixMilli(), or(x.ClientTradeID, b.GetClientTradeId())
+	t.Date, t.AccountID, t.TargetAccountID = bank.Date(r.GetTradeDate()), bank.ID(b.GetAccount().GetId()), bank.ID(b.GetTarget().GetId())
+	t.Side.Direction, t.Side.Position = directions.from(b.GetDirection()), effects.from(b.GetEffect())
+	t.Capacity, t.MIC, t.ExecMPID = capacities.from(b.GetCapacity()), or(x.MIC, b.GetMic()), or(x.ExecMPID, b.GetExecMpid())
+	t.ContraMPID, t.ContraClearingNum = or(x.ContraMPID, b.GetContraMpid()), or(x.ContraClearingNum, b.GetContraClearingNum())
+	t.Settlement.Currency, t.Settlement.Date = b.GetCurrency(), x.SettlementDate
+	t.Fees.OmitSEC, t.Fees.OmitTAF, t.Fees.OmitBill = b.GetOmitSec(), b.GetOmitTaf(), x.OmitBill
+	t.IsWhenIssued, t.OrderID, t.CancelTradeID = x.IsWhenIssued, or(x.OrderID, b.GetOrderId()), x.CancelTradeID
+	t.ContraSideQualifier, t.NSCCClearing, t.LastMarket, t.Locate, t.BehalfOfAccountID = x.ContraSideQualifier, x.NSCCClearing, x.LastMarket, x.Locate, x.BehalfOfAccountID
+	t.Solicited, t.RegisteredRep, t.BranchOffice, t.UserData = x.Solicited, x.RegisteredRep, x.BranchOffice, x.UserData
 	if b.GetShort() {
 		t.Side.Qualifier = qualifierShort
 	}
@@ -55,24 +59,24 @@ func ToTrade(r *bkv1.TradeRecord, x Extras) (bank.Trade, error) {
 	}
 	if x.Instrument != nil {
 		t.Instrument = *x.Instrument
+	} else {
+		t.Instrument = instrumentOf(b.GetInstrument())
 	}
 	if x.TargetAccountID != 0 {
 		t.TargetAccountID = x.TargetAccountID
 	}
-	var accrued bank.Decimal
-	err := decimals(
-		field{"quantity", b.GetQuantity(), &t.Quantity}, field{"price", b.GetPrice(), &t.Price},
-		field{"commission", b.GetCommission(), &t.Fees.Commission}, field{"accrued", b.GetAccrued(), &accrued},
-	)
+	var read decimals
+	t.Quantity, t.Price, t.Fees.Commission = read.decimal("quantity", b.GetQuantity()), read.decimal("price", b.GetPrice()), read.decimal("commission", b.GetCommission())
+	accrued := read.decimal("accrued", b.GetAccrued())
 	if x.Interest != nil {
 		t.Interest = &bank.Interest{Yield: x.Interest.Yield, Accrued: accrued, AccruedDays: x.Interest.AccruedDays}
 	} else if !accrued.IsZero() {
 		t.Interest = &bank.Interest{Accrued: accrued}
 	}
-	if err != nil {
-		err = fmt.Errorf("trade %d: %w", r.GetId(), err)
+	if read.err != nil {
+		return fmt.Errorf("trade %d: %w", r.GetId(), read.err)
 	}
-	return t, err
+	return nil
 }
 
 // Stored gives a trade as it stands: BK's record of it with all entries about it, and Bank's ids of it, of the trade that stands in its place and of the one in whose place it
@@ -81,30 +85,15 @@ func Stored(r *bkv1.TradeRecord, entries []*bkv1.Entry, x Extras, id, replacedBy
 	if len(entries) == 0 {
 		return bank.StoredTrade{}, fmt.Errorf("trade %d has no entries", r.GetId())
 	}
-	trade, err := ToTrade(r, x)
-	if err != nil {
-		return bank.StoredTrade{}, err
-	}
-	s := bank.StoredTrade{
-		Trade: trade, TradeID: id, State: State(r.GetState()), SettleDate: bank.Date(r.GetSettleDate()), BookedAt: Moment(entries[0]),
-	}
+	s := Standing{ID: id, ReplacedBy: replacedBy, Replaces: replaces, BookedAt: Moment(entries[0])}
 	for _, e := range entries {
 		if Cancels(e) {
-			at := Moment(e)
-			s.CanceledAt = &at
+			s.CanceledAt = Moment(e)
 		}
 	}
-	if replacedBy != 0 {
-		s.ReplacedBy = &replacedBy
-	}
-	if replaces != 0 {
-		s.Replaces = &replaces
-	}
-	err = decimals(
-		field{"gross", r.GetGross(), &s.GrossAmount}, field{"sec_fee", r.GetSecFee(), &s.SECFee},
-		field{"taf_fee", r.GetTafFee(), &s.TAFFee}, field{"net", r.GetNet(), &s.NetAmount},
-	)
-	return s, err
+	var stored bank.StoredTrade
+	err := s.Put(&stored, r, &x)
+	return stored, err
 }
 
 // Moment gives when the work of an entry was decided, in milliseconds: by Bank, if it decided it, else by BK.
@@ -134,7 +123,9 @@ func ToCash(e *bkv1.Entry) (bank.Cash, error) {
 	if err != nil {
 		return c, fmt.Errorf("entry %d: account: %w", e.GetId(), err)
 	}
-	return c, decimals(field{"amount", e.GetFields()["amount"], &c.Amount})
+	var read decimals
+	c.Amount = read.decimal("amount", e.GetFields()["amount"])
+	return c, read.err
 }
 
 var states = pairs[string, bkv1.TradeState]{
@@ -153,30 +144,27 @@ func States(filter string) []bkv1.TradeState {
 	return []bkv1.TradeState{states[0].b, states[1].b, states[2].b}
 }
 
-// field is a decimal of BK to be read; "" is zero.
-type field struct {
-	name, text string
-	to         *bank.Decimal
-}
+// decimals reads decimals of BK; "" is zero. Its error is the first one's.
+type decimals struct{ err error }
 
-func decimals(fields ...field) error {
-	for _, f := range fields {
-		d, err := Decimal(f.text)
-		if err != nil {
-			return fmt.Errorf("%s: %w", f.name, err)
-		}
-		*f.to = d
+func (d *decimals) decimal(name, text string) bank.Decimal {
+	read, err := Decimal(text)
+	if err != nil && d.err == nil {
+		d.err = fmt.Errorf("%s: %w", name, err)
 	}
-	return nil
+	return read
 }
 
 // Decimal reads a decimal of BK, a sum too; "" is zero.
 func Decimal(text string) (bank.Decimal, error) {
-	var d bank.Decimal
 	if text == "" {
-		return d, nil
+		return bank.Decimal{}, nil
 	}
-	if err := d.UnmarshalJSON([]byte(`"` + text + `"`)); err != nil {
+	d, err := bank.ParseDecimal(text)
+	if errors.Is(err, bank.ErrDecimalRange) { // sums may be
+		err = d.UnmarshalJSON([]byte(`"` + text + `"`))
+	}
+	if err != nil {
 		return d, fmt.Errorf("%q: %w", text, err)
 	}
 	return d, nil

@@ -29,24 +29,24 @@ func AccountTrade(id, account bank.ID, t *bank.Trade, running *bank.Decimal) ban
 // Holding gives an account's trade-date and settled quantity of a symbol.
 func Holding(account bank.ID, symbol, tradeDate, settled string) (bank.Position, error) {
 	p := bank.Position{AccountID: account, Symbol: symbol, SettledQuantity: new(bank.Decimal)}
-	err := decimals(field{"trade_date", tradeDate, &p.Quantity}, field{"settled", settled, p.SettledQuantity})
-	if err != nil {
-		err = fmt.Errorf("account %d's position in %s: %w", account, symbol, err)
+	var read decimals
+	p.Quantity, *p.SettledQuantity = read.decimal("trade_date", tradeDate), read.decimal("settled", settled)
+	if read.err != nil {
+		return p, fmt.Errorf("account %d's position in %s: %w", account, symbol, read.err)
 	}
-	return p, err
+	return p, nil
 }
 
 // Balance gives an account's cash in a currency.
 func Balance(c *bkv1.Cash) (bank.Balance, error) {
 	b := bank.Balance{Currency: c.GetCurrency()}
-	err := decimals(
-		field{"trade_date", c.GetTradeDate(), &b.TradeCash}, field{"settled", c.GetSettled(), &b.SettledCash},
-		field{"debits", c.GetDebits(), &b.UnsettledDebits}, field{"credits", c.GetCredits(), &b.UnsettledCredits},
-	)
-	if err != nil {
-		err = fmt.Errorf("account %d's cash in %s: %w", c.GetAccount(), c.GetCurrency(), err)
+	var read decimals
+	b.TradeCash, b.SettledCash = read.decimal("trade_date", c.GetTradeDate()), read.decimal("settled", c.GetSettled())
+	b.UnsettledDebits, b.UnsettledCredits = read.decimal("debits", c.GetDebits()), read.decimal("credits", c.GetCredits())
+	if read.err != nil {
+		return b, fmt.Errorf("account %d's cash in %s: %w", c.GetAccount(), c.GetCurrency(), read.err)
 	}
-	return b, err
+	return b, nil
 }
 
 // Account gives Bank's account out of BK's; name is its name as it was given.

@@ -58,4 +58,5 @@
 //	replay.go        Replay, ReplayAll, ReplayPlace
 //	replaywork.go    what Bank decided first, made into one batch
 //	feed.go          what Bank has to repeat of BK's journal
+//	stream.go        what has to be looked up to tell BK's events as Bank's; history.go: epochs of the façade's history
 package books

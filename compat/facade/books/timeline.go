@@ -69,6 +69,17 @@ func (t *timeline) at(sequence int64) (date bank.Date, known bool) {
 	return t.begins[i-1].date, true
 }
 
+// before gives the business date before the one at a place that is known, 0 if there was none.
+func (t *timeline) before(sequence int64) bank.Date {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := sort.Search(len(t.begins), func(i int) bool { return t.begins[i].sequence > sequence })
+	if i < 2 {
+		return 0
+	}
+	return t.begins[i-2].date
+}
+
 // known gives the place up to which all is known.
 func (t *timeline) known() int64 {
 	t.mu.Lock()
@@ -91,8 +102,24 @@ func (t *timeline) isLast(date bank.Date) bool {
 	return n > 0 && t.begins[n-1].date == date
 }
 
-// extend learns the days up to the journal's head: those that have ended from their cuts, the one under way, if any, from the journal behind them.
+// extend learns the days up to the journal's head. Mostly no day has begun meanwhile, and then the journal's own word will do, which waits for no projection. Else those
+// that have ended are known from their cuts, the one under way, if any, from the journal behind them.
 func (b *Ledger) extend(ctx context.Context, t *timeline) error {
+	day, err := read(ctx, b, b.cfg.Client.Query.GetBusinessDate, &bkv1.GetBusinessDateRequest{AtLeast: atHead})
+	if err != nil {
+		return err
+	}
+	if day.Date == 0 || t.isLast(bank.Date(day.Date)) { // BK looks at its head first, and then at the day
+		head, err := sequenceOf(day.Token)
+		if err == nil {
+			t.reach(head)
+		}
+		return err
+	}
+	return b.extendByCuts(ctx, t)
+}
+
+func (b *Ledger) extendByCuts(ctx context.Context, t *timeline) error {
 	size := int32(pageRows)
 	head := int64(0)
 	for {

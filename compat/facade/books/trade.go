@@ -74,14 +74,20 @@ func (b *Ledger) request(ctx context.Context, r *bkv1.TradeRecord, booked *bkv1.
 }
 
 func (b *Ledger) extras(ctx context.Context, booked *bkv1.Entry) (bankmap.Extras, error) {
-	text, err := b.text(ctx, booked.GetMetadata()[bankmap.MetadataKey])
-	if err == nil && text != "" && text[0] != '{' { // of BK's own users
-		text = ""
-	}
+	text, err := b.extrasText(ctx, booked.GetMetadata()[bankmap.MetadataKey])
 	if err != nil {
 		return bankmap.Extras{}, err
 	}
 	return bankmap.ParseExtras(text)
+}
+
+// extrasText gives the text of extras that stand in the metadata, "" if there are none.
+func (b *Ledger) extrasText(ctx context.Context, inBK string) (string, error) {
+	text, err := b.text(ctx, inBK)
+	if err != nil || text != "" && text[0] != '{' { // of BK's own users
+		return "", err
+	}
+	return text, nil
 }
 
 // byBankID finds a trade by Bank's id of it, nil if there is none.
