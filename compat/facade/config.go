@@ -26,6 +26,9 @@ type Config struct {
 	BK string
 	// Brokers are the bootstrap addresses of the Kafka that has Bank's topics. Without any, BK can't follow what Bank does in bank-only.
 	Brokers []string
+	// Stream says that the stream (package bankstream) takes over Bank's topics where BK is the primary: the steps between bank-primary-bk-secondary and bk-primary-bank-secondary then
+	// hold Bank's relay until they have changed hands. A step back from an epoch that was entered so does it in any case.
+	Stream bool
 	// Postgres is the DSN of the façade's own database; its tables are brought up to date. Needed.
 	Postgres string
 	// Mode is the mode of a fresh database (bank-only). On another it must be the one in force, or empty.
@@ -112,6 +115,7 @@ func (c Config) Validate() error {
 		check(key != "" && !strings.ContainsAny(key, " \t\r\n"), "Keys: a key must not be empty, and must hold no space")
 	}
 	check(c.Replica != "" && len(c.Replica) <= 256, "Replica: needed, at most 256 bytes")
+	check(!c.Stream || c.BK != "", "BK: needed with Stream")
 	check(c.QueueLimit >= 1, "QueueLimit: %d is below 1", c.QueueLimit)
 	check(c.FirstTradeID >= 0, "FirstTradeID: %d is below 0", c.FirstTradeID)
 	check(c.RollTimeout > 0 && c.RollTimeout <= maxRoll, "RollTimeout: %s is not between 0 and %s", c.RollTimeout, maxRoll)

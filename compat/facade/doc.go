@@ -18,15 +18,25 @@
 // # Steps
 //
 //   - A step back to bank-only waits until no call's outcome is unknown: what follow brings comes behind it.
+//
 //   - A step back from BK to Bank waits until Bank is near. BK takes writes faster than Bank repeats them, so at full load it would never be: writes are braked meanwhile, on
 //     all replicas, by more every quarter of a second up to half a second each, until the backlog becomes short within 15 s, or a quarter of the step's time (near.go).
+//
 //   - POST /replay under an id that BK could come to itself: ids go on behind it first, in a new epoch of the same mode, with writes held as in any step. It is made
 //     before the call takes its ticket, and a thousand ids ahead, so that a row of them is not a row of epochs. Reads that are answered meanwhile are answered again, should
 //     it have been made by then (renew.go).
+//
 //   - bk-only is declared final in a step that brings Bank what it lacks, for which alone it is called in bk-only; or without Bank, by somebody who names what it will never
 //     get. What Bank has rejected keeps bk-primary from going on to bk-only (final.go).
+//
 //   - The kill switch asks nobody. With Kafka, what Bank does from shortly before it on comes over the stream, calls that were under way included; without,
 //     there is no step forward after it (kill.go).
+//
+//   - Where the stream is to take over Bank's topics (Config.Stream), the step that makes BK the primary holds Bank's relay behind the last event of all, when everything is drained, and the
+//     epoch says from which event id on the stream publishes there. The step back holds it behind the last that the stream may have given. The relay goes on when the step has
+//     ended, elsewhere or as before: package bankstream/owner. No other step touches it, nor does the kill switch: it leaves the primary as it is, so the topics stay in the same
+//     hands, in bk-only as in bank-only; one that comes in the middle of a step gives it up, and the relay goes on as before. In bk-only Bank does nothing and is not called, and the stream
+//     has the topics.
 //
 // # The proxy
 //
@@ -66,6 +76,7 @@
 //	bankfirst.go record.go       writes of bank-primary-bk-secondary
 //	uploads.go spool.go held.go  files
 //	steps.go near.go             what a step from mode to mode needs
+//	relay.go                     Bank's topics change hands
 //	final.go                     bk-only declared final, with Bank or without
 //	health.go                    whether the primary is there
 //	refused.go                   writes that are sent to nobody

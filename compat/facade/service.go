@@ -20,6 +20,7 @@ import (
 	"github.com/bkledger/bk/compat/bank"
 	"github.com/bkledger/bk/compat/bank/front"
 	"github.com/bkledger/bk/compat/bank/upload"
+	"github.com/bkledger/bk/compat/bankstream/owner"
 	"github.com/bkledger/bk/compat/facade/books"
 	"github.com/bkledger/bk/compat/facade/feed"
 	"github.com/bkledger/bk/compat/facade/follow"
@@ -49,6 +50,7 @@ type Service struct {
 	worker    *upload.Worker
 	bankFirst *bankFirst
 	sampler   *sample.Sampler // nil without BK
+	relay     *owner.Owner    // nil where the topics don't change hands
 	metrics   *metrics
 	entered   atomic.Int64 // the epoch whose ids are in use
 	health    *health
@@ -152,6 +154,11 @@ func (s *Service) assembleBK(ctx context.Context) (err error) {
 		CallTimeout: s.cfg.CallTimeout, RollTimeout: s.cfg.RollTimeout, SettleAfter: s.cfg.SettleAfter,
 	}); err != nil {
 		return err
+	}
+	if s.cfg.Stream { // what a step that failed leaves held must not wait for the stream
+		if s.relay, err = owner.New(owner.Config{Pool: s.pool, Bank: s.bank, BK: owner.BK(s.client), Poll: relayPoll, Log: s.cfg.Log}); err != nil {
+			return err
+		}
 	}
 	if s.feed, err = feed.New(feed.Config{
 		Pool: s.pool, Client: s.client, Books: s.ledger, Bank: s.bank, Epoch: s.sameEpoch, LockRead: queue.LockFeed, LockDeliver: queue.LockDelivery, Log: s.cfg.Log,
@@ -277,6 +284,9 @@ func (s *Service) serve(ctx context.Context, listeners [3]net.Listener, ready fu
 	}
 	if s.sampler != nil {
 		parts.Go(func() { s.sampler.Run(running) })
+	}
+	if s.relay != nil {
+		parts.Go(func() { _ = s.relay.Run(running) }) // ends with its context alone
 	}
 	parts.Go(func() { s.uploads.watch(running) })
 	parts.Go(func() { s.health.run(running) })

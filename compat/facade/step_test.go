@@ -281,22 +281,3 @@ func TestKilledWithoutKafka(t *testing.T) {
 		t.Errorf("%d, %s", code, fault.Error)
 	}
 }
-
-// TestMinted: parts of the journal in which BK gives ids end where ids go on elsewhere.
-func TestMinted(t *testing.T) {
-	t.Parallel()
-	epoch := func(m mode.Mode, first, base int64) mode.Epoch {
-		return mode.Epoch{Mode: m, Bases: mode.Bases{FirstSequence: first, TradeID: base, CashID: base + 1}}
-	}
-	for want, history := range map[string][]mode.Epoch{
-		"[]":                        {epoch(mode.BankOnly, 0, 0), epoch(mode.BankPrimary, 5, 0)},
-		"[{5 0 10 11}]":             {epoch(mode.BankPrimary, 0, 0), epoch(mode.BKPrimary, 5, 10), epoch(mode.BKOnly, 5, 10), epoch(mode.BKPrimary, 5, 10)},
-		"[{5 7 10 11} {8 0 20 21}]": {epoch(mode.BKPrimary, 5, 10), epoch(mode.BKPrimary, 8, 20), epoch(mode.BKOnly, 8, 20), epoch(mode.BKOnly, 8, 20)},
-		"[{5 7 10 11} {9 0 20 21}]": {epoch(mode.BKPrimary, 5, 10), epoch(mode.BankPrimary, 8, 10), epoch(mode.BKPrimary, 9, 20)},
-		"[{1 4 0 1} {5 6 9 10}]":    {epoch(mode.BKPrimary, 1, 0), epoch(mode.BKPrimary, 5, 9), epoch(mode.BankPrimary, 7, 9), epoch(mode.BankOnly, 7, 9)},
-	} {
-		if got := fmt.Sprint(minted(history)); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
-	}
-}

@@ -39,6 +39,9 @@ func (s *Service) Ready(ctx context.Context, step mode.Step) error {
 			return fmt.Errorf("BK: %w", err)
 		}
 	}
+	if err := s.readyRelay(ctx, step); err != nil {
+		return err
+	}
 	until := time.Now().Add(readyFor)
 	if step.Until.After(until) {
 		until = step.Until
@@ -91,6 +94,13 @@ func (s *Service) equal(ctx context.Context, step mode.Step) error {
 
 // Drain implements mode.Steps: writes are held.
 func (s *Service) Drain(ctx context.Context, step mode.Step) error {
+	if err := s.drain(ctx, step); err != nil {
+		return err
+	}
+	return s.holdRelay(ctx, step)
+}
+
+func (s *Service) drain(ctx context.Context, step mode.Step) error {
 	from, to := step.From.Mode, step.To
 	switch {
 	case step.Final:
@@ -192,6 +202,9 @@ func (s *Service) Enter(ctx context.Context, tx pgx.Tx, step mode.Step) (b mode.
 		return b, err
 	}
 	b.FirstSequence = head + 1
+	if err := s.handOver(ctx, step, &b, head); err != nil {
+		return b, err
+	}
 	if to.Primary() != mode.BK {
 		return b, nil
 	}
@@ -225,7 +238,7 @@ func (s *Service) window(ctx context.Context, tx pgx.Tx, step mode.Step, b mode.
 func (s *Service) enter(history []mode.Epoch) {
 	now := history[len(history)-1]
 	if s.ids != nil {
-		s.ids.Update(minted(history))
+		s.ids.Update(books.Minted(history))
 		s.ledger.Forget()
 	}
 	s.entered.Store(now.Epoch) // from here on ids are right in it
@@ -236,25 +249,4 @@ func (s *Service) enter(history []mode.Epoch) {
 	if s.health != nil {
 		s.health.suspect()
 	}
-}
-
-// minted gives the parts of BK's journal in which BK booked first.
-func minted(history []mode.Epoch) (parts []books.Epoch) {
-	open := false
-	end := func(next int64) {
-		if open {
-			parts[len(parts)-1].Last = next - 1
-		}
-		open = false
-	}
-	for i, e := range history {
-		switch {
-		case e.Mode.Primary() != mode.BK:
-			end(e.FirstSequence)
-		case !open || e.FirstSequence != history[i-1].FirstSequence:
-			end(e.FirstSequence)
-			parts, open = append(parts, books.Epoch{First: e.FirstSequence, TradeBase: e.TradeID, CashBase: e.CashID}), true
-		}
-	}
-	return parts
 }

@@ -52,7 +52,7 @@ func OpenView(ctx context.Context, bk, postgres string, log *slog.Logger) (v *Vi
 	if v.client, err = client.New(bk); err != nil {
 		return nil, fmt.Errorf("BK: %w", err)
 	}
-	if v.ledger, err = books.New(books.Config{Client: v.client, Pool: v.pool, IDs: books.NewIDs(minted(history)...), Log: log}); err != nil {
+	if v.ledger, err = books.New(books.Config{Client: v.client, Pool: v.pool, IDs: books.NewIDs(books.Minted(history)...), Log: log}); err != nil {
 		return nil, fmt.Errorf("BK: %w", err)
 	}
 	handler, err := front.New(front.Config{Ledger: v.ledger, Log: log})

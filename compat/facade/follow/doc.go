@@ -24,6 +24,9 @@
 //   - What has two events, one on each account, waits until both are at the heads of their accounts.
 //   - An account whose trade was replaced by one on another account waits for that one.
 //   - A roll waits for all events of the day before it, and they for none of the next; each event says which day it belongs to.
+//   - What is not Bank's own is passed over: while BK is the primary, the stream (package bankstream) may publish on these topics, in transactions, with the header bk-entry. Their marks take
+//     places in the log, so they are read, too. Bank's ids go on behind the stream's then, and are no row without holes: nothing here takes them for one. While Bank's relay is held for
+//     a change of hands, its events are work that is not sent: a cohort waits for them, and so does [Follower.Caught].
 //   - A partition's offset is that of the first event that is not in the queue. What is above and in the queue already is known by its id.
 //   - Events that wait are bounded: of partitions with too many nothing is read until there are less. As all partitions are in about the same order, what the others wait
 //     for is never behind that.

@@ -54,7 +54,7 @@ func (l *lanes) add(e *event) {
 	}
 	l.ids[e.ID], l.fresh = true, true
 	l.byPlace[e.place]++
-	if e.Event == rolled {
+	if e.Kind == bank.EventRolled {
 		l.rolls = append(l.rolls, e)
 		slices.SortFunc(l.rolls, func(a, b *event) int { return int(a.From - b.From) })
 		return
@@ -170,7 +170,7 @@ func (l *lanes) step(account bank.ID) (items []item, more bool, err error) {
 	for _, leg := range legs {
 		l.pop(leg.AccountID)
 	}
-	if e.Event == canceled && e.Trade.ReplacedBy != nil {
+	if e.Kind == bank.EventCanceled && e.Trade.ReplacedBy != nil {
 		by := *e.Trade.ReplacedBy
 		l.replaced[by] = append(l.replaced[by], legs...)
 		for _, leg := range legs {
@@ -178,7 +178,7 @@ func (l *lanes) step(account bank.ID) (items []item, more bool, err error) {
 		}
 		return nil, true, nil
 	}
-	if e.Event != canceled && e.Trade != nil {
+	if e.Kind != bank.EventCanceled && e.Trade != nil {
 		for _, before := range l.replaced[e.Trade.TradeID] {
 			delete(l.parked, before.AccountID)
 			legs = append(legs, before)
@@ -219,14 +219,14 @@ func makeItem(legs []*event) (item, error) {
 	for _, leg := range legs {
 		accounts = append(accounts, leg.AccountID)
 	}
-	switch e.Event {
-	case booked, opened:
+	switch e.Kind {
+	case bank.EventBooked, bank.EventOpened:
 		return item{
 			call:   queue.Trades([]bank.Trade{e.Trade.Trade}, accounts...),
 			answer: queue.Answer{Trades: []bank.Booked{{ClientTradeID: e.Trade.ClientTradeID, TradeID: e.Trade.TradeID}}, BookedAt: e.Trade.BookedAt},
 			events: legs,
 		}, nil
-	case canceled:
+	case bank.EventCanceled:
 		if e.Trade.CanceledAt == nil {
 			return item{}, fmt.Errorf("event %d: trade %s is cancelled and has no canceled_at", e.ID, e.Trade.TradeID)
 		}
@@ -234,8 +234,8 @@ func makeItem(legs []*event) (item, error) {
 			call: queue.Cancel(bank.TradeRef{TradeID: e.Trade.TradeID}, accounts...), answer: queue.Answer{CanceledAt: *e.Trade.CanceledAt}, events: legs,
 		}, nil
 	}
-	c := bank.Cash{ClientID: e.ClientID, AccountID: e.AccountID, Currency: e.Currency, Amount: bank.Decimal{Decimal: e.Amount.Abs()}, Kind: e.Event}
-	if e.Event == bank.CashJournal {
+	c := bank.Cash{ClientID: e.ClientID, AccountID: e.AccountID, Currency: e.Currency, Amount: bank.Decimal{Decimal: e.Amount.Abs()}, Kind: e.Kind}
+	if e.Kind == bank.CashJournal {
 		giving, getting := legs[0], legs[1]
 		if giving.Amount.Sign() > 0 {
 			giving, getting = getting, giving

@@ -39,7 +39,10 @@ func (f *Follower) follow(ctx context.Context, conn *pgx.Conn, w window) error {
 	var err error
 	// It is to know of a new partition at once.
 	// It must not go on by itself where the log begins, if that is behind what was read.
-	options := append([]kgo.Opt{kgo.SeedBrokers(f.cfg.Brokers...), kgo.MetadataMinAge(metadataAge), kgo.ConsumeResetOffset(kgo.NoResetOffset())}, f.cfg.Options...)
+	// It is to see the marks of the stream's transactions, which take places in the log: else it would never come to the end.
+	options := append([]kgo.Opt{
+		kgo.SeedBrokers(f.cfg.Brokers...), kgo.MetadataMinAge(metadataAge), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.KeepControlRecords(),
+	}, f.cfg.Options...)
 	if s.client, err = kgo.NewClient(options...); err != nil {
 		return fmt.Errorf("make a Kafka client: %w", err)
 	}
@@ -152,11 +155,13 @@ func (s *session) take(ctx context.Context, fetches kgo.Fetches) error {
 	}
 	var events []*event
 	var bad error
+	others := map[place]int64{}
 	fetches.EachRecord(func(r *kgo.Record) {
-		e, err := parse(r)
-		if err == nil && !e.valid() {
-			err = fmt.Errorf("%s/%d at %d: event %d lacks what %q needs", r.Topic, r.Partition, r.Offset, e.ID, e.Event)
+		if foreign(r) {
+			others[place{r.Topic, r.Partition}] = r.Offset + 1
+			return
 		}
+		e, err := parse(r)
 		bad = errors.Join(bad, err)
 		if err == nil {
 			events = append(events, e)
@@ -164,6 +169,9 @@ func (s *session) take(ctx context.Context, fetches kgo.Fetches) error {
 	})
 	if bad != nil {
 		return bad
+	}
+	for at, next := range others { // none of Bank's own is left out by this: what is behind them is taken below, what is before waits by itself
+		s.next[at] = max(s.next[at], next)
 	}
 	if len(events) == 0 {
 		return nil
@@ -173,7 +181,7 @@ func (s *session) take(ctx context.Context, fetches kgo.Fetches) error {
 		return err
 	}
 	for _, e := range events {
-		s.next[e.place] = e.offset + 1
+		s.next[e.place] = max(s.next[e.place], e.offset+1)
 		if !s.window.has(e.ID) {
 			if name, two := e.twin(); two && e.ID <= s.window.After && e.ID > s.window.After-straddle {
 				s.lanes.before[name] = true

@@ -25,6 +25,8 @@ type Steps interface {
 type Step struct {
 	From Epoch // in force; its mode is "" where a fresh database enters its first
 	To   Mode  // the same as From's where only ids are renewed
+	// Attempt is the row of facade.switch that it is made under, ascending with each try; 0 before writes are held, at the kill switch, and where a database is fresh.
+	Attempt int64
 	// Killed says that it is the kill switch.
 	Killed bool
 	// Final says that it declares bk-only final: from bk-only to itself. LeaveBehind, if not nil, is what Bank does not get of BK's work then; else it gets all.
@@ -62,6 +64,9 @@ type Bases struct {
 	FirstSequence int64 `json:"first_sequence"` // BK's journal from here on belongs to the epoch
 	BankEventID   int64 `json:"bank_event_id"`  // Bank's events up to here belong to those before
 	BusinessDate  int64 `json:"business_date"`  // Bank's, as of that event
+
+	Stream  bool  `json:"stream"`        // the stream (package bankstream) publishes on Bank's topics, and Bank elsewhere
+	EventID int64 `json:"event_id_base"` // the event id of what it publishes there = this + 2 x BK's sequence + the leg
 }
 
 // Config says what a [Keeper] is. The zero value of a field is its default.

@@ -70,6 +70,6 @@
 // # Files
 //
 //   - mode.go: the table; config.go: [Config], [Steps]; state.go: what is read from the database
-//   - brake.go: slowing writes down
+//   - brake.go: slowing writes down; relay.go: how what a step does to Bank's relay is numbered
 //   - gate.go: tickets and the lease's clock; keeper.go: a replica's part; switch.go: the coordinator's
 package mode

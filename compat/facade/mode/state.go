@@ -2,6 +2,7 @@ package mode
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -66,7 +67,7 @@ type State struct {
 }
 
 const (
-	epochColumns   = `epoch, mode, since, who, why, killed, final, held_ms, trade_id_base, cash_id_base, first_sequence, bank_event_id, business_date, left_behind`
+	epochColumns   = `epoch, mode, since, who, why, killed, final, held_ms, trade_id_base, cash_id_base, first_sequence, bank_event_id, business_date, left_behind, stream, event_id_base`
 	attemptColumns = `id, from_epoch, to_mode, who, why, coordinator, began_at, ended_at, coalesce(outcome, ''), message, drain_until <= clock_timestamp()`
 
 	selectEpoch    = `SELECT ` + epochColumns + ` FROM facade.mode ORDER BY epoch DESC LIMIT 1`
@@ -77,7 +78,8 @@ const (
 )
 
 func scanEpoch(row pgx.Row) (e Epoch, err error) {
-	err = row.Scan(&e.Epoch, &e.Mode, &e.Since, &e.Who, &e.Why, &e.Killed, &e.Final, &e.HeldMS, &e.TradeID, &e.CashID, &e.FirstSequence, &e.BankEventID, &e.BusinessDate, &e.LeftBehind)
+	err = row.Scan(&e.Epoch, &e.Mode, &e.Since, &e.Who, &e.Why, &e.Killed, &e.Final, &e.HeldMS, &e.TradeID, &e.CashID, &e.FirstSequence, &e.BankEventID, &e.BusinessDate, &e.LeftBehind,
+		&e.Stream, &e.EventID)
 	return e, err
 }
 
@@ -152,6 +154,36 @@ func (k *Keeper) Replicas(ctx context.Context) ([]Replica, error) {
 }
 
 func (k *Keeper) readEpochs(ctx context.Context) ([]Epoch, error) { return History(ctx, k.pool) }
+
+// Outlook reads all modes that a façade's database has been in, the first first, and the latest attempt at a step, nil if there was none: as of one instant, so that an epoch that
+// is not among them is made by a later attempt, or by one that has not ended. It takes no part in them, but for one thing: a step that is overdue is given up, as by any replica.
+func Outlook(ctx context.Context, pool *pgxpool.Pool) (history []Epoch, latest *Attempt, err error) {
+	for {
+		err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+			rows, err := tx.Query(ctx, `SELECT `+epochColumns+` FROM facade.mode ORDER BY epoch`)
+			if err != nil {
+				return err
+			}
+			if history, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (Epoch, error) { return scanEpoch(r) }); err != nil {
+				return err
+			}
+			attempt, err := scanAttempt(tx.QueryRow(ctx, `SELECT `+attemptColumns+` FROM facade.switch ORDER BY id DESC LIMIT 1`))
+			if latest = &attempt; errors.Is(err, pgx.ErrNoRows) {
+				latest, err = nil, nil
+			}
+			return err
+		})
+		if err != nil {
+			return nil, nil, fmt.Errorf("read the modes: %w", err)
+		}
+		if latest == nil || latest.Ended != nil || !latest.overdue {
+			return history, latest, nil
+		}
+		if err := giveUp(ctx, pool, latest.ID, fmt.Sprintf("%s, which led it, did not finish in time", latest.Coordinator), true); err != nil { // waits for a commit that is under way
+			return nil, nil, err
+		}
+	}
+}
 
 // History reads all modes that a façade's database has been in, the first first; it takes no part in them.
 func History(ctx context.Context, pool *pgxpool.Pool) ([]Epoch, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // Errors of [Keeper.Switch], [Keeper.Kill] and [Keeper.Finalise].
@@ -142,6 +143,7 @@ func (k *Keeper) attempt(ctx context.Context, r Request, step Step) (err error) 
 	if err := k.awaitDrained(holding, id); err != nil {
 		return err
 	}
+	step.Attempt = id
 	if err := k.cfg.Steps.Drain(holding, step); err != nil {
 		return fmt.Errorf("drain: %w", err)
 	}
@@ -321,9 +323,17 @@ func (k *Keeper) committed(ctx context.Context, id int64) bool {
 
 // giveUp ends a switch that has not ended; overdue: only if its time is over. After this it can't be committed.
 func (k *Keeper) giveUp(ctx context.Context, id int64, why string, overdue bool) error {
+	if err := giveUp(ctx, k.pool, id, why, overdue); err != nil {
+		return err
+	}
+	k.poke()
+	return nil
+}
+
+func giveUp(ctx context.Context, pool *pgxpool.Pool, id int64, why string, overdue bool) error {
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
-	err := pgx.BeginFunc(ctx, k.pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `UPDATE facade.switch SET ended_at = clock_timestamp(), outcome = 'given up', message = $2
 			WHERE id = $1 AND ended_at IS NULL AND (NOT $3 OR drain_until <= clock_timestamp())`, id, why, overdue); err != nil {
 			return err
@@ -333,7 +343,6 @@ func (k *Keeper) giveUp(ctx context.Context, id int64, why string, overdue bool)
 	if err != nil {
 		return fmt.Errorf("give up switch %d: %w", id, err)
 	}
-	k.poke()
 	return nil
 }
 
@@ -428,9 +437,9 @@ func (k *Keeper) SetSampling(ctx context.Context, rate float64, who, why string)
 }
 
 func insertEpoch(ctx context.Context, tx pgx.Tx, e Epoch) error {
-	_, err := tx.Exec(ctx, `INSERT INTO facade.mode (epoch, mode, who, why, killed, final, held_ms, trade_id_base, cash_id_base, first_sequence, bank_event_id, business_date, left_behind)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-		e.Epoch, e.Mode, e.Who, e.Why, e.Killed, e.Final, e.HeldMS, e.TradeID, e.CashID, e.FirstSequence, e.BankEventID, e.BusinessDate, e.LeftBehind)
+	_, err := tx.Exec(ctx, `INSERT INTO facade.mode (epoch, mode, who, why, killed, final, held_ms, trade_id_base, cash_id_base, first_sequence, bank_event_id, business_date, left_behind,
+		stream, event_id_base) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		e.Epoch, e.Mode, e.Who, e.Why, e.Killed, e.Final, e.HeldMS, e.TradeID, e.CashID, e.FirstSequence, e.BankEventID, e.BusinessDate, e.LeftBehind, e.Stream, e.EventID)
 	return err
 }
 

@@ -1,24 +1,11 @@
 package sample
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/knadh/koanf/parsers/yaml"
-)
-
-// Bounds of a file of rules.
-const (
-	maxRuleFile = 1 << 20
-	maxRules    = 200
-	maxRuleText = 1000
+	"github.com/bkledger/bk/compat/rules"
 )
 
 // Rule explains differences that somebody has looked at and answers for, for a time.
@@ -44,40 +31,34 @@ type compiled struct {
 }
 
 // NewRules checks rules; the error names everything that is wrong with any. A rule that has expired already is right, but explains nothing.
-func NewRules(rules []Rule) (*Rules, error) {
-	var errs []error
+func NewRules(list []Rule) (*Rules, error) {
 	all := &Rules{}
 	known := newRoutes()
-	names := map[string]bool{}
-	if len(rules) > maxRules {
-		errs = append(errs, fmt.Errorf("rules: %d are more than %d", len(rules), maxRules))
-		rules = rules[:maxRules]
+	var common []rules.Rule
+	for _, r := range list {
+		common = append(common, rules.Rule{Name: r.Name, Owner: r.Owner, Reason: r.Reason, Expires: r.Expires})
 	}
-	for i, r := range rules {
-		c := compiled{Rule: r}
-		check := func(ok bool, format string, args ...any) {
-			if !ok {
-				errs = append(errs, fmt.Errorf("rules[%d].%w", i, fmt.Errorf(format, args...)))
+	err := rules.Check(common, func(i int, wrong func(format string, args ...any)) {
+		c := compiled{Rule: list[i]}
+		if c.Route == "" && c.Path == "" && c.Kind == "" {
+			wrong("route: one of route, path and kind is needed")
+		}
+		if c.Route != "" && !slices.ContainsFunc(known, func(k route) bool { return k.path == c.Route }) {
+			wrong("route: %q is none that is compared", cut(c.Route))
+		}
+		if c.Path != "" {
+			pattern, err := parsePattern(c.Path)
+			if err != nil {
+				wrong("path: %q: %w", cut(c.Path), err)
 			}
-		}
-		check(plainName(strings.ReplaceAll(r.Name, ".", "")) && len(r.Name) <= 100, "name: %q is not 1 to 100 letters, digits, \"-\", \"_\", \".\"", cut(r.Name))
-		check(!names[r.Name] || r.Name == "", "name: %q is taken by a rule before it", cut(r.Name))
-		names[r.Name] = true
-		for _, field := range []struct{ name, text string }{{"owner", r.Owner}, {"reason", r.Reason}} {
-			check(strings.TrimSpace(field.text) != "" && len(field.text) <= maxRuleText, "%s: needed, at most %d bytes", field.name, maxRuleText)
-		}
-		check(!r.Expires.IsZero(), "expires: needed: no rule is for ever")
-		check(r.Route != "" || r.Path != "" || r.Kind != "", "route: one of route, path and kind is needed")
-		check(r.Route == "" || slices.ContainsFunc(known, func(k route) bool { return k.path == r.Route }), "route: %q is none that is compared", cut(r.Route))
-		if r.Path != "" {
-			pattern, err := parsePattern(r.Path)
-			check(err == nil, "path: %q: %w", cut(r.Path), err)
 			c.pattern = pattern
 		}
-		check(r.Kind == "" || slices.Contains(kinds(), r.Kind), "kind: %q is none of %q", cut(string(r.Kind)), kinds())
+		if c.Kind != "" && !slices.Contains(kinds(), c.Kind) {
+			wrong("kind: %q is none of %q", cut(string(c.Kind)), kinds())
+		}
 		all.rules = append(all.rules, c)
-	}
-	if err := errors.Join(errs...); err != nil {
+	})
+	if err != nil {
 		return nil, err
 	}
 	return all, nil
@@ -112,109 +93,17 @@ func (r *Rules) explain(on *route, d difference, now time.Time) (rule, expired s
 // ReadRules reads a file of rules: JSON if its name ends so, else YAML, at most 1 MiB. Its shape is {rules: [{name, owner, reason, expires, route, path, kind}]};
 // expires is the last day, by UTC, on which the rule explains, as 2026-12-31. The error names everything that is wrong.
 func ReadRules(file string) (*Rules, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("rules: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxRuleFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("rules: read %s: %w", file, err)
-	}
-	if len(text) > maxRuleFile {
-		return nil, fmt.Errorf("rules: %s is longer than %d bytes", file, maxRuleFile)
-	}
-	rules, err := parseRules(text, strings.EqualFold(filepath.Ext(file), ".json"))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return rules, nil
-}
-
-func parseRules(text []byte, isJSON bool) (*Rules, error) {
-	content := map[string]any{}
-	var err error
-	if isJSON {
-		err = json.Unmarshal(text, &content)
-	} else {
-		content, err = yaml.Parser().Unmarshal(text)
-	}
+	read, err := rules.Read(file, rules.Field{Name: "route"}, rules.Field{Name: "path"}, rules.Field{Name: "kind"})
 	if err != nil {
 		return nil, err
 	}
-	var errs []error
-	for name := range content {
-		if name != "rules" {
-			errs = append(errs, fmt.Errorf("%s: no such field", cut(name)))
-		}
+	var all []Rule
+	for _, r := range read {
+		all = append(all, Rule{Name: r.Name, Owner: r.Owner, Reason: r.Reason, Expires: r.Expires, Route: r.About["route"], Path: r.About["path"], Kind: Kind(r.About["kind"])})
 	}
-	list, ok := content["rules"].([]any)
-	if !ok && content["rules"] != nil {
-		errs = append(errs, errors.New("rules: is no list"))
+	checked, err := NewRules(all)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	var rules []Rule
-	for i, element := range list {
-		rule, faults := readRule(element)
-		for _, fault := range faults {
-			errs = append(errs, fmt.Errorf("rules[%d]%s", i, fault))
-		}
-		rules = append(rules, rule)
-	}
-	if len(errs) > 0 {
-		slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-		return nil, errors.Join(errs...)
-	}
-	return NewRules(rules)
-}
-
-// readRule reads the fields; what they may hold is checked later.
-func readRule(element any) (r Rule, faults []string) {
-	fields, ok := element.(map[string]any)
-	if !ok {
-		return r, []string{": is not made of fields"}
-	}
-	for name, value := range fields {
-		if name == "expires" {
-			if r.Expires, ok = readDay(value); !ok {
-				faults = append(faults, fmt.Sprintf(".expires: %s is no day such as 2026-12-31", cut(fmt.Sprint(value))))
-			}
-			continue
-		}
-		text, ok := value.(string)
-		if !ok {
-			faults = append(faults, fmt.Sprintf(".%s: is no text", cut(name)))
-			continue
-		}
-		switch name {
-		case "name":
-			r.Name = text
-		case "owner":
-			r.Owner = text
-		case "reason":
-			r.Reason = text
-		case "route":
-			r.Route = text
-		case "path":
-			r.Path = text
-		case "kind":
-			r.Kind = Kind(text)
-		default:
-			faults = append(faults, fmt.Sprintf(".%s: no such field", cut(name)))
-		}
-	}
-	return r, faults
-}
-
-// readDay gives the end of a day. YAML takes one without quotes for a time.
-func readDay(value any) (time.Time, bool) {
-	day, ok := value.(time.Time)
-	if text, isText := value.(string); isText {
-		var err error
-		day, err = time.Parse(time.DateOnly, text)
-		ok = err == nil
-	}
-	if !ok || !day.Equal(day.UTC().Truncate(24*time.Hour)) {
-		return time.Time{}, false
-	}
-	return day.UTC().AddDate(0, 0, 1), true
+	return checked, nil
 }

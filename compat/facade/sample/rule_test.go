@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	rulefile "github.com/bkledger/bk/compat/rules"
 )
 
 const goodRules = `
@@ -53,7 +55,7 @@ func TestReadRules(t *testing.T) {
 	}{
 		"no YAML":  {"a.yaml", "rules: [", []string{"a.yaml"}},
 		"no JSON":  {"a.json", goodRules, []string{"a.json"}},
-		"long":     {"a.yaml", strings.Repeat("# comment\n", maxRuleFile/10+1), []string{"longer than"}},
+		"long":     {"a.yaml", strings.Repeat("# comment\n", rulefile.MaxFile/10+1), []string{"longer than"}},
 		"no list":  {"a.yaml", "rules: 5\nrule: 3\n", []string{"rules: is no list", "rule: no such field"}},
 		"no rule":  {"a.yaml", "rules: [5]", []string{"rules[0]: is not made of fields"}},
 		"of shape": {"a.yaml", "rules: [{name: 5, expires: soon, color: red}, {expires: 2026-02-30}]", []string{"rules[0].name: is no text", "rules[0].expires: soon is no day", "rules[0].color: no such field", "rules[1].expires: 2026-02-30 is no day"}},
@@ -66,7 +68,7 @@ rules:
 			`rules[0].name: "a b"`, "rules[0].owner: needed", "rules[0].reason: needed", `rules[0].route: "/nowhere"`, `rules[0].path: "data": does not begin with $`, `rules[0].kind: "odd"`,
 			"rules[1].expires: needed", `rules[2].name: "x" is taken`, "rules[2].route: one of route, path and kind is needed",
 		}},
-		"too many": {"a.yaml", "rules: [" + strings.Repeat("{name: x},", maxRules+1) + "]", []string{"201 are more than 200"}},
+		"too many": {"a.yaml", "rules: [" + strings.Repeat("{name: x},", rulefile.MaxRules+1) + "]", []string{"201 are more than 200"}},
 	} {
 		_, err := ReadRules(write(c.file, c.text))
 		if err == nil {
