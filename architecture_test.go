@@ -64,8 +64,12 @@ func TestDirectionOfImports(t *testing.T) {
 			}
 			if strings.HasPrefix(path, "github.com/twmb/franz-go") && !strings.HasPrefix(folder, "ledger/publisher") && !strings.HasPrefix(folder, "migrations/") &&
 				!strings.HasPrefix(folder, "bench") && !strings.HasPrefix(folder, "cmd") &&
-				!strings.HasPrefix(folder, "compat/bank/legacy") && !strings.HasPrefix(folder, "compat/facade/follow") {
+				!strings.HasPrefix(folder, "compat/bank/legacy") && !strings.HasPrefix(folder, "compat/facade/follow") &&
+				!strings.HasPrefix(folder, "compat/bankstream") && !strings.HasPrefix(folder, "compat/parity/landing") {
 				t.Errorf("%s must not talk to Kafka itself (%s)", folder, path)
+			}
+			if strings.HasPrefix(path, "github.com/duckdb/") && folder != "compat/parity/duck" {
+				t.Errorf("%s must not open DuckDB itself (%s)", folder, path)
 			}
 		}
 	})

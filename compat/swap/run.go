@@ -21,12 +21,14 @@ import (
 // Config says what is played. The zero value of a field is its default.
 type Config struct {
 	Day *Day // Needed.
-	// Facade are the replicas of a façade in bank-only, all empty; each client stays with one, or takes them in turn if it is to Roam. Admin is the URL of one's own listener, Bank is what stands
+	// Facade are the replicas of a façade in bank-only (unless it is to Stay), all empty; each client stays with one, or takes them in turn if it is to Roam. Admin is the URL of one's own listener, Bank is what stands
 	// behind them. Needed.
 	Facade []shadow.System
 	Admin  string
 	Bank   shadow.System
 	Roam   bool
+	// Stay makes no steps: the façade stays in the mode that it is in, one of the two in which both systems work.
+	Stay bool
 	// Drained waits until the façade has brought to the other system all that one has done. Needed.
 	Drained func(context.Context) error
 	// Clients at once; 12. Behind is how many trades may wait for the other system; 250.
@@ -155,8 +157,10 @@ func (r *run) all(ctx context.Context) error {
 	}
 	r.report.Trades = slices.Sorted(maps.Keys(r.score.ids))
 	began := time.Now()
-	if _, err := r.admin.change(ctx, mode.BKPrimary); err != nil { // Bank gets what was kept for it
-		return err
+	if !r.cfg.Stay {
+		if _, err := r.admin.change(ctx, mode.BKPrimary); err != nil { // Bank gets what was kept for it
+			return err
+		}
 	}
 	if r.cfg.Settle != 0 {
 		if err := r.clients[0].Roll(ctx, r.cfg.Settle); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/bkledger/bk/compat/bank"
@@ -113,14 +114,17 @@ func (a *admin) change(ctx context.Context, to mode.Mode) (held time.Duration, e
 
 // tour makes all stops. While one is being made, clients go on as far as the next.
 func (r *run) tour(ctx context.Context) error {
-	rows := len(r.cfg.Day.Trades)
+	rows, stops := len(r.cfg.Day.Trades), tour
+	if r.cfg.Stay {
+		stops = slices.DeleteFunc(slices.Clone(tour), func(s stop) bool { return !s.roll })
+	}
 	at := func(i int) int {
-		if i >= len(tour) {
+		if i >= len(stops) {
 			return rows
 		}
-		return int(tour[i].at * float64(rows))
+		return int(stops[i].at * float64(rows))
 	}
-	for i, s := range tour {
+	for i, s := range stops {
 		r.pace.allow(at(i + 1))
 		if err := r.reached(ctx, at(i)); err != nil {
 			return err
