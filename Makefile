@@ -37,11 +37,15 @@ test: postgres $(TOOLS)/gotestsum ## all tests, on real Postgres and the in-proc
 .PHONY: kafka-test
 kafka-test: postgres $(TOOLS)/gotestsum ## the tests that talk to Kafka, on Apache Kafka itself (fetched by Maven)
 	@BK_TEST_KAFKA_HOME=$$(.ci/kafka/fetch) $(WITH_POSTGRES) $(TOOLS)/gotestsum --format pkgname-and-test-fails -- -count=1 -timeout 20m \
-		./migrations/kafkatest ./ledger/publisher
+		./migrations/kafkatest ./ledger/publisher ./compat/bankstream ./compat/parity/landing
 
 .PHONY: crash-test
 crash-test: postgres build ## kill bk, Postgres and Kafka under load and in the middle of day rolls, ROUNDS times, and prove that nothing was lost or doubled
 	@go run ./bench/crash -rounds $(ROUNDS) $(ARGS)
+
+.PHONY: stream-crash-test
+stream-crash-test: ## kill, stop and move instances of the façade's stream under load, and restart Apache Kafka, ROUNDS times: its output is byte for byte that of an undisturbed run (ARGS="-seed N")
+	@BK_TEST_KAFKA_HOME=$$(.ci/kafka/fetch) go test -count=1 -v -timeout 180m -run '^TestCrash$$' ./compat/bankstream -args -rounds $(ROUNDS) $(ARGS)
 
 .PHONY: model-test
 model-test: postgres ## SEQUENCES (10000) random command sequences in memory and API (200) through the API, against the model of the books (ARGS="-seed N" for one)
@@ -63,6 +67,10 @@ shadow-test: postgres ## SHADOW (100000) requests of 16 clients through each dua
 .PHONY: swap-test
 swap-test: postgres ## TRADES (20000, 0: all) rows of a tape's day through a façade that goes from Bank alone to BK alone, and back a step on the way, under load
 	@$(WITH_POSTGRES) go test -count=1 -v -timeout 120m ./compat/swap -run TestTapeDay -args -trades $(TRADES) $(ARGS)
+
+.PHONY: parity-test
+parity-test: postgres ## TRADES (20000, 0: all) rows of a tape's day through both systems: their events and their books compared in a warehouse, and 260 faults that must be found (ARGS="-seed N")
+	@$(WITH_POSTGRES) go test -count=1 -v -timeout 120m ./compat/parity/endtoend -run TestDay -args -trades $(TRADES) $(ARGS)
 
 .PHONY: swap-bench
 swap-bench: postgres build ## what the façade adds before Bank, what BK gives in its place, and Bank beside pgbench, in one run (ARGS=--quick, --check)
@@ -91,6 +99,16 @@ generate: ## api/gen from api/proto
 .PHONY: postgres
 postgres: # Postgres' server programs, by the system's package manager where there are none
 	@migrations/embedded/install
+
+.PHONY: toolchain
+toolchain: # a C++ compiler, which links DuckDB into hotswap, likewise
+	@compat/parity/duck/install
+build test kafka-test crash-test shadow-test swap-test parity-test swap-bench lint: toolchain
+
+.PHONY: chromium
+chromium: # a browser, in which the test of parity's page looks at it, likewise
+	@compat/parity/report/install
+test: chromium
 
 .PHONY: clean
 clean: ## remove what was built and fetched

@@ -76,6 +76,7 @@ It takes some three minutes with the defaults; leave the machine alone meanwhile
 	f.BoolVar(&check, "check", false, "exit with 1 unless all that is promised holds")
 	f.BoolVarP(&quiet, "quiet", "q", false, "no progress")
 	f.StringVar(&jsonPath, "json", "", "write all figures to this file")
+	cmd.AddCommand(newBenchLandingCommand(a), newBenchParityCommand(a))
 	return cmd
 }
 

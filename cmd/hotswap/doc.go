@@ -14,6 +14,8 @@
 //	main.go root.go        start, the list of commands, exit codes
 //	bank.go own_parts.go   the reference Bank, and the Postgres and Kafka of its own
 //	facade.go facade_*.go  the façade, and what is asked of its admin listener
+//	stream.go stream_*.go  BK's events as Bank's, and what is asked of an instance's admin listener
 //	compare.go bench.go    all of Bank against all of BK; what the façade costs
+//	warehouse*.go          the warehouse that events are landed in; bench_landing.go measures that
 //	flags.go log.go        errors under the names of flags, ports that are taken; logging
 package main

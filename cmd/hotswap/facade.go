@@ -68,6 +68,7 @@ Several replicas may share one database (--db). Without --db it runs a Postgres 
 	f.StringVar(&s.cfg.BankOperations, "bank-operations", "", "URL of Bank's operations (--bank's host, next port)")
 	f.StringVar(&s.cfg.BK, "bk", "", "URL of BK; needed for every mode but bank-only")
 	f.StringSliceVar(&s.cfg.Brokers, "kafka", nil, "Kafka that has Bank's topics, so that BK follows what Bank does in bank-only (none: a step back to bank-only loses BK)")
+	f.BoolVar(&s.cfg.Stream, "stream", false, "the stream (hotswap stream) takes over Bank's topics where BK is the primary, and Bank publishes to legacy.bank.*")
 	f.StringVar(&s.cfg.Postgres, "db", "", "DSN of the façade's database (a Postgres of its own under --data)")
 	f.StringVar(&s.data, "data", "./facade-data", "folder of the Postgres of its own; made if missing")
 	f.StringVar(&s.cfg.Listen, "listen", "127.0.0.1:8090", "address that stands for Bank's API; port 0 takes a free one")

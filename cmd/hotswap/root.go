@@ -51,8 +51,11 @@ func newRootCommand(a *app) *cobra.Command {
 	root.AddCommand(
 		newBankCommand(a),
 		newFacadeCommand(a),
+		newStreamCommand(a),
 		newCompareCommand(a),
 		newBenchCommand(a),
+		newWarehouseCommand(a),
+		newParityCommand(a),
 	)
 	return root
 }
@@ -63,6 +66,15 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
+// codedError ends with an exit code of its own.
+type codedError struct {
+	err  error
+	code int
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
 // exitCode prints err of a command, if any, and gives the code to end with.
 func (a *app) exitCode(command string, err error) int {
 	if err == nil {
@@ -72,6 +84,9 @@ func (a *app) exitCode(command string, err error) int {
 	if usage := (*usageError)(nil); errors.As(err, &usage) || !a.running {
 		fmt.Fprintf(a.err, "hotswap: see %s --help\n", command)
 		return exitUsage
+	}
+	if coded := (*codedError)(nil); errors.As(err, &coded) {
+		return coded.code
 	}
 	return exitFailed
 }
