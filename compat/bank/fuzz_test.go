@@ -3,6 +3,8 @@ package bank_test
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -206,12 +208,14 @@ func TestTradesAreReadAsWritten(t *testing.T) {
 		"locate.id":             jsonString(),
 		"branch_office":         rapid.SampledFrom([]string{`1`, `[1,2,{"a":null}]`, `true`, `1.50e3`}),
 		"quantity":              rapid.StringMatching(`"[0-9]{0,7}[1-9](\.[0-9]{1,4})?"`),
-		"price":                 rapid.StringMatching(`"[0-9]{0,7}\.?[0-9]{1,4}"`),
+		"price":                 rapid.StringMatching(`"([0-9]{1,7}|[0-9]{0,7}\.[0-9]{1,4})"`),
 	}
+	names := slices.Sorted(maps.Keys(optional)) // in one order, so that a failure can be reproduced
 	rapid.Check(t, func(t *rapid.T) {
 		text := with(rapid.SampledFrom([]string{bank.ExchangeTrade, bank.BilateralTrade, bank.AwayTrade, bank.AllocationTrade, bank.TransferTrade}).Draw(t, "type"), "x", "")
 		var changed map[string]any
-		for field, values := range optional {
+		for _, field := range names {
+			values := optional[field]
 			if rapid.Bool().Draw(t, "has "+field) {
 				value := values.Draw(t, field)
 				var err error
