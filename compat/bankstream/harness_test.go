@@ -77,6 +77,10 @@ func (w *world) topic(partitions int32) {
 	if _, err := w.admin.CreateTopic(w.t.Context(), partitions, 1, map[string]*string{"retention.ms": new("-1")}, w.events()); err != nil {
 		w.t.Fatal(err)
 	}
+	until(w.t, "all partitions to have a leader", func() bool {
+		ends, err := w.admin.ListEndOffsets(w.t.Context(), w.events())
+		return err == nil && ends.Error() == nil && len(ends[w.events()]) == int(partitions)
+	})
 }
 
 // config is that of an instance.

@@ -217,10 +217,10 @@ func TestFenced(t *testing.T) {
 	w.same(w.published(w.shadows()...), w.expected(nil, nil))
 }
 
-// TestMissingTopic: BK's topic is waited for.
+// TestMissingTopic: BK's topic is waited for. The broker is its own: Bank's topics, of which others make some, would say how many partitions there are to be.
 func TestMissingTopic(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, kafkatest.New(t).Addr())
+	w := newWorld(t, kafkatest.Own(t).Addr())
 	r := w.start(w.config("a", &teller{}))
 	until(t, "it to say what is missing", func() bool { return strings.Contains(r.Status().Unready(), "there is no topic "+w.events()) })
 	w.topic(2)
