@@ -15,7 +15,9 @@
 //	bank.go own_parts.go   the reference Bank, and the Postgres and Kafka of its own
 //	facade.go facade_*.go  the façade, and what is asked of its admin listener
 //	stream.go stream_*.go  BK's events as Bank's, and what is asked of an instance's admin listener
+//	admin_call.go          a call of either admin listener
 //	compare.go bench.go    all of Bank against all of BK; what the façade costs
+//	parity*.go             both event streams, and the books, compared in a warehouse; faults put in on purpose; bench_parity.go measures
 //	warehouse*.go          the warehouse that events are landed in; bench_landing.go measures that
 //	flags.go log.go        errors under the names of flags, ports that are taken; logging
 package main

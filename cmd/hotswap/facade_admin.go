@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -24,7 +20,6 @@ import (
 const (
 	defaultAdmin = "http://127.0.0.1:8092"
 	adminVar     = "HOTSWAP_FACADE"
-	maxReply     = 64 << 20
 	switchTime   = time.Minute // that an attempt may take, beyond --wait
 )
 
@@ -60,40 +55,7 @@ func (f *facadeAdmin) signed() error {
 
 // call asks the admin listener.
 func (f *facadeAdmin) call(ctx context.Context, method, path string, timeout time.Duration, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	var body io.Reader
-	if in != nil {
-		text, err := json.Marshal(in)
-		if err != nil {
-			return fmt.Errorf("encode the request: %w", err)
-		}
-		body = bytes.NewReader(text)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(f.url, "/")+path, body)
-	if err != nil {
-		return &usageError{fmt.Errorf("--facade: %w", err)}
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("ask the façade: %w", err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxReply))
-	if err != nil {
-		return fmt.Errorf("ask the façade: %w", err)
-	}
-	if res.StatusCode != http.StatusOK {
-		var fault facade.Fault
-		if json.Unmarshal(text, &fault) != nil || fault.Error == "" {
-			return fmt.Errorf("ask the façade: %s %s: %s", method, path, res.Status)
-		}
-		return errors.New(fault.Error)
-	}
-	if err := json.Unmarshal(text, out); err != nil {
-		return fmt.Errorf("read the façade's answer: %w", err)
-	}
-	return nil
+	return adminCall{who: "the façade", flag: "--facade", url: f.url, timeout: timeout}.do(ctx, method, path, in, out)
 }
 
 func newFacadeModeCommand(a *app) *cobra.Command {

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -38,40 +34,7 @@ func (s *streamAdmin) bind(cmd *cobra.Command) {
 
 // call asks the admin listener.
 func (s *streamAdmin) call(ctx context.Context, method, path string, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, streamCall)
-	defer cancel()
-	var body io.Reader
-	if in != nil {
-		text, err := json.Marshal(in)
-		if err != nil {
-			return fmt.Errorf("encode the request: %w", err)
-		}
-		body = bytes.NewReader(text)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(s.url, "/")+path, body)
-	if err != nil {
-		return &usageError{fmt.Errorf("--stream: %w", err)}
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("ask the stream: %w", err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxReply))
-	if err != nil {
-		return fmt.Errorf("ask the stream: %w", err)
-	}
-	if res.StatusCode != http.StatusOK {
-		var fault bankstream.Fault
-		if json.Unmarshal(text, &fault) != nil || fault.Error == "" {
-			return fmt.Errorf("ask the stream: %s %s: %s", method, path, res.Status)
-		}
-		return errors.New(fault.Error)
-	}
-	if err := json.Unmarshal(text, out); err != nil {
-		return fmt.Errorf("read the stream's answer: %w", err)
-	}
-	return nil
+	return adminCall{who: "the stream", flag: "--stream", url: s.url, timeout: streamCall}.do(ctx, method, path, in, out)
 }
 
 func newStreamStatusCommand(a *app) *cobra.Command {
