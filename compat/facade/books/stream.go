@@ -211,9 +211,11 @@ func (s *Stream) learn(ctx context.Context, entry int64) error {
 	case <-ctx.Done():
 		return fmt.Errorf("Bank's ids at entry %d: %w", entry, ctx.Err())
 	}
-	for s.known.Load() < sequence {
+	for waited := false; s.known.Load() < sequence; {
 		head, stepping, err := s.extend(ctx)
 		switch {
+		case err != nil && waited && ctx.Err() != nil: // the time was over while a question was asked, and not between two
+			return fmt.Errorf("Bank's ids at entry %d: a step to another mode is under way: %w: %w", entry, ctx.Err(), err)
 		case err != nil:
 			return fmt.Errorf("Bank's ids at entry %d: %w", entry, err)
 		case stepping && !idle.For(ctx, minPause):
@@ -221,6 +223,7 @@ func (s *Stream) learn(ctx context.Context, entry int64) error {
 		case !stepping && head < sequence:
 			return fmt.Errorf("Bank's ids at entry %d: BK's journal ends at %d", entry, head)
 		}
+		waited = stepping
 	}
 	return nil
 }
