@@ -52,6 +52,7 @@
 //   - postgres_launch.go: running the server until it is ready, ports
 //   - postgres_cluster.go: initdb and settings, each with its reason
 //   - postgres_home.go: the folder: lock, leftovers, password, log
+//   - lock.go: giving a folder up
 //   - postgres_user.go: running as another user
 //   - postgres_binaries.go: finding the server programs
 //   - postgres_process.go, postgres_watch.go, postgres_linux.go,

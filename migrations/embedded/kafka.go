@@ -96,7 +96,7 @@ func StartKafka(ctx context.Context, cfg KafkaConfig) (_ *Kafka, err error) {
 	k := &Kafka{log: &kafkaLog{log: log}}
 	defer func() {
 		if err != nil && k.lock != nil {
-			k.lock.Close() // gives the lock up too
+			_ = release(k.lock) // the error of the start is the one to tell
 		}
 	}()
 	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.ClusterID("bk-embedded"), kfake.WithLogger(k.log), kfake.BrokerConfigs(kafkaBrokerConfigs())}
@@ -150,7 +150,7 @@ func (k *Kafka) Stop() error {
 		k.cluster.Close()
 		k.stopErr = k.log.kept()
 		if k.lock != nil {
-			k.stopErr = errors.Join(k.stopErr, k.lock.Close())
+			k.stopErr = errors.Join(k.stopErr, release(k.lock))
 		}
 	})
 	return k.stopErr
@@ -163,7 +163,7 @@ func MoveKafkaAside(dir string) (moved string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer lock.Close()
+	defer func() { err = errors.Join(err, release(lock)) }()
 	base := filepath.Clean(dir) + ".torn-" + time.Now().UTC().Format("20060102T150405Z")
 	for n := 0; n < 1000; n++ {
 		moved = base

@@ -208,7 +208,9 @@ func (p *Postgres) end(sig syscall.Signal, timeout time.Duration) error {
 
 func (p *Postgres) unlock() {
 	if p.lock != nil {
-		p.lock.Close()
+		if err := release(p.lock); err != nil {
+			p.cfg.Log.Warn("embedded postgres: give up the lock", "dir", p.home.dir, "error", err)
+		}
 		p.lock = nil
 	}
 }

@@ -94,6 +94,9 @@ func searchBinaries(ctx context.Context, path, patterns []string, major string) 
 		return good[0], nil
 	}
 
+	if err := ctx.Err(); err != nil { // they were not asked to the end
+		return binaries{}, fmt.Errorf("look for PostgreSQL's server programs: %w", err)
+	}
 	wanted := fmt.Sprintf("of version %d or newer", lowestMajorVersion)
 	if major != "" {
 		wanted = "of version " + major + ", which made this cluster,"
