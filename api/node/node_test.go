@@ -50,7 +50,7 @@ func TestServe(t *testing.T) {
 		t.Errorf("readyz: %d %s", status, body)
 	}
 	_, body := get(t, n.metrics+"/metrics")
-	for _, want := range []string{"bk_journal_entries_total 6\n", "bk_publisher_halted 0\n", "bk_journal_commit_seconds_bucket", "bk_publisher_lag_entries", "go_goroutines"} {
+	for _, want := range []string{"bk_journal_entries_total 6\n", "bk_publisher_halted 0\n", "bk_journal_append_seconds_bucket", "bk_publisher_lag_entries", "go_goroutines"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("metrics have no %q", want)
 		}

@@ -3,7 +3,9 @@ package journal
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -30,58 +32,60 @@ func (t *term) commitLoop(ctx context.Context, conn *pgconn.PgConn) error {
 	}
 }
 
-// commit makes a batch durable: fence, COPY, and, once the batch before is committed, COMMIT.
+// commit makes a batch durable: fence, COPY, and, once the batch before is committed, COMMIT. It is one message to Postgres, and one answer: nothing
+// waits for the network in between.
 func (t *term) commit(ctx context.Context, conn *pgconn.PgConn, b *batch) error {
-	if b.rows.count > 0 {
-		began := time.Now()
-		limited, cancel := context.WithTimeout(ctx, t.j.cfg.AppendTimeout)
-		defer cancel()
-		if err := t.copyRows(limited, conn, b); err != nil {
-			return err
-		}
-		t.j.metrics.copying.Observe(time.Since(began).Seconds())
-		t.j.metrics.batch.Observe(float64(b.rows.count))
-	}
-	select {
-	case <-b.previous:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 	if b.rows.count == 0 {
-		return nil
+		return b.follows(ctx)
 	}
 	began := time.Now()
-	limited, cancel := context.WithTimeout(ctx, t.j.cfg.AppendTimeout)
+	ctx, cancel := context.WithTimeout(ctx, t.j.cfg.AppendTimeout)
 	defer cancel()
-	results, err := conn.Exec(limited, "COMMIT").ReadAll()
-	if err != nil {
-		return fmt.Errorf("commit: %w", err)
+	rows := io.MultiReader(bytes.NewReader(b.rows.bytes()), readerFunc(func([]byte) (int, error) {
+		if err := b.follows(ctx); err != nil { // COPY fails, and COMMIT isn't reached
+			return 0, err
+		}
+		return 0, io.EOF
+	}))
+	tag, err := conn.CopyFrom(ctx, rows, t.statement)
+	switch {
+	case fenced(err):
+		return errFenced
+	case err != nil:
+		return fmt.Errorf("copy %d entries and commit: %w", b.rows.count, err)
+	case tag.String() != "COMMIT":
+		return fmt.Errorf("commit %d entries: the server answered %s", b.rows.count, tag)
 	}
-	if tag := results[0].CommandTag.String(); tag != "COMMIT" {
-		return fmt.Errorf("commit: the server answered %s", tag)
-	}
-	t.j.metrics.committing.Observe(time.Since(began).Seconds())
+	t.j.metrics.appending.Observe(time.Since(began).Seconds())
+	t.j.metrics.batch.Observe(float64(b.rows.count))
 	return nil
 }
 
-func (t *term) copyRows(ctx context.Context, conn *pgconn.PgConn, b *batch) error {
-	results, err := conn.Exec(ctx, t.fence).ReadAll()
-	if err != nil {
-		return fmt.Errorf("check the fence: %w", err)
-	}
-	last := results[len(results)-1]
-	if len(last.Rows) != 1 || string(last.Rows[0][0]) != fmt.Sprint(t.epoch) {
-		return errFenced
-	}
-	tag, err := conn.CopyFrom(ctx, bytes.NewReader(b.rows.bytes()), copyRows)
-	if err == nil && tag.RowsAffected() != int64(b.rows.count) {
-		err = fmt.Errorf("%d arrived", tag.RowsAffected())
-	}
-	if err != nil {
-		return fmt.Errorf("copy %d entries: %w", b.rows.count, err)
-	}
-	return nil
+// appendStatement is a transaction that appends rows in the format of COPY if an epoch is still the shard's, and fails with a division by zero if it isn't.
+func appendStatement(shard uint16, epoch int64) string {
+	return fmt.Sprintf("BEGIN; SELECT 1 / count(*) FROM (SELECT FROM bk.shard WHERE shard = %d AND epoch = %d FOR SHARE) AS fence; %s; COMMIT", shard, epoch, copyRows)
 }
+
+const divisionByZero = "22012" // the state that Postgres gives it
+
+func fenced(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == divisionByZero
+}
+
+// follows waits until the batch before is committed.
+func (b *batch) follows(ctx context.Context) error {
+	select {
+	case <-b.previous:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // answer makes a committed batch visible and tells the callers. The order matters: keys before the head moves (a look-up trusts
 // the filter up to the head), definitions and the head before the answers (a client reads its own writes).

@@ -8,10 +8,10 @@ import (
 
 // metrics are the pipeline's gauges; durations are in seconds.
 type metrics struct {
-	queueWait, copying, committing, batch prometheus.Histogram
-	entries, repeats, refused             prometheus.Counter
-	rejected                              *prometheus.CounterVec
-	inFlight, leading, head               prometheus.Gauge
+	queueWait, appending, batch prometheus.Histogram
+	entries, repeats, refused   prometheus.Counter
+	rejected                    *prometheus.CounterVec
+	inFlight, leading, head     prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -32,16 +32,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	seconds := prometheus.ExponentialBuckets(0.0001, 2, 16)
 	m := &metrics{
-		queueWait:  histogram("queue_seconds", "From the queue to the sequencer's decision.", seconds),
-		copying:    histogram("copy_seconds", "Fence check and COPY of a batch.", seconds),
-		committing: histogram("commit_seconds", "COMMIT of a batch.", seconds),
-		batch:      histogram("batch_entries", "Entries of a batch.", prometheus.ExponentialBuckets(1, 2, 15)),
-		entries:    counter("entries_total", "Entries appended."),
-		repeats:    counter("repeats_total", "Commands answered with the first answer to their key."),
-		refused:    counter("refused_total", "Commands refused because the queue was full."),
-		inFlight:   gauge("in_flight_units", "Commands accepted and not yet answered, by weight."),
-		leading:    gauge("leading", "1 while this process is the writer."),
-		head:       gauge("head", "Sequence number of the last committed entry."),
+		queueWait: histogram("queue_seconds", "From the queue to the sequencer's decision.", seconds),
+		appending: histogram("append_seconds", "The transaction of a batch: fence, COPY, COMMIT.", seconds),
+		batch:     histogram("batch_entries", "Entries of a batch.", prometheus.ExponentialBuckets(1, 2, 15)),
+		entries:   counter("entries_total", "Entries appended."),
+		repeats:   counter("repeats_total", "Commands answered with the first answer to their key."),
+		refused:   counter("refused_total", "Commands refused because the queue was full."),
+		inFlight:  gauge("in_flight_units", "Commands accepted and not yet answered, by weight."),
+		leading:   gauge("leading", "1 while this process is the writer."),
+		head:      gauge("head", "Sequence number of the last committed entry."),
 		rejected: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "bk", Subsystem: "journal", Name: "rejected_total", Help: "Commands rejected, by reason.",
 		}, []string{"reason"}),

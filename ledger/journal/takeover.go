@@ -42,7 +42,7 @@ func (j *Journal) tryLead(ctx context.Context, lock *pgx.Conn) (*term, *sequence
 	t := &term{
 		j: j, epoch: epoch, lock: lock, filter: &keyFilter{},
 		queue: make(chan *Pending, j.cfg.MaxInFlight+MaxHeld), toCommit: make(chan *batch), draining: make(chan struct{}),
-		fence: fmt.Sprintf("BEGIN; SELECT epoch FROM bk.shard WHERE shard = %d FOR SHARE", j.cfg.Shard),
+		statement: appendStatement(j.cfg.Shard, epoch),
 	}
 	// However long the loading takes, the other standbys see that somebody is at it.
 	loading, stop := context.WithCancel(ctx)

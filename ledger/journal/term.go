@@ -14,16 +14,16 @@ import (
 
 // term is the time in which this process is the writer: from a takeover until it is fenced, fails, or is told to stop.
 type term struct {
-	j        *Journal
-	epoch    int64
-	fence    string // the statement that begins a transaction and checks the fence
-	lock     *pgx.Conn
-	filter   *keyFilter
-	saved    uint64 // how far filters were saved when the term began
-	ctx      context.Context
-	queue    chan *Pending
-	toCommit chan *batch
-	draining chan struct{}
+	j         *Journal
+	epoch     int64
+	statement string // appends a batch, see appendStatement
+	lock      *pgx.Conn
+	filter    *keyFilter
+	saved     uint64 // how far filters were saved when the term began
+	ctx       context.Context
+	queue     chan *Pending
+	toCommit  chan *batch
+	draining  chan struct{}
 
 	unfinished atomic.Pointer[Hold] // of a roll that the last term began and did not end
 
