@@ -82,7 +82,7 @@ func TestRealBooks(t *testing.T) {
 			t.Fatalf("%s is not wanted", target)
 		}
 	}
-	until(t, func() bool { st := s.Stats(); return st.Results["equal"] == 9 && s.parked.Load() >= 5 }) // those of account 1 wait
+	until(t, func() bool { st := s.Stats(); return st.Results["equal"] == 9 && s.parked.Load() == 9 }) // those of account 1 were compared, and wait
 	follow(replays[0])
 	until(t, func() bool { st := s.Stats(); return st.Results["equal"]+st.Results["lagged"] == int64(len(targets)) })
 	if st := s.Stats(); st.Results["lagged"] != 9 || len(st.Results) != 2 {
