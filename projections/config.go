@@ -46,7 +46,7 @@ const (
 	pollEvery  = 10 * time.Millisecond // of the checkpoint, where another process moves it
 	readAtOnce = 2048                  // entries; what is in memory at a time, however large the chunk
 	looks      = 4                     // how often new entries are folded while the pace passes
-	busy       = 8192                  // entries within the pace that show load: more of them gather then
+	busy       = 2048                  // entries within the pace that show load: more of them gather then
 	busyTimes  = 2                     // the pace under load
 	heavyTimes = 10                    // the chunk timeout of a chunk with a heavy entry
 )
