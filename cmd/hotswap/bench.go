@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,8 +14,8 @@ var errReported = errors.New("something that is promised does not hold")
 
 func newBenchCommand(a *app) *cobra.Command {
 	var cfg rates.Config
-	var quick, check, quiet bool
-	var jsonPath string
+	var bench benchRun
+	var quick bool
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure what the façade costs before Bank, and what BK gives in Bank's place",
@@ -27,40 +25,17 @@ pgbench. Everything is started for that: a durable Postgres, hotswap bank, bk se
 It takes some three minutes with the defaults; leave the machine alone meanwhile. With --quick it takes about one, and is rough.`,
 		Example: "  hotswap bench --quick\n  hotswap bench --rounds 9 --json rates.json --check",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if quick {
 				cfg = quickened(cmd, cfg)
 			}
 			if err := cfg.WithDefaults().Validate(); err != nil {
 				return &usageError{err}
 			}
-			var file *os.File
-			if jsonPath != "" { // before the run: it is too long to be lost to a wrong path
-				if file, err = os.Create(jsonPath); err != nil {
-					return fmt.Errorf("make the report's file: %w", err)
-				}
-				defer func() { err = errors.Join(err, file.Close()) }()
-			}
-			began := time.Now()
-			if !quiet {
-				cfg.Progress = func(doing string) { fmt.Fprintf(a.err, "%5.0f s  %s\n", time.Since(began).Seconds(), doing) }
-			}
-			report, err := rates.Run(cmd.Context(), cfg)
-			if err != nil {
-				return err
-			}
-			if err := report.WriteText(a.out); err != nil {
-				return err
-			}
-			if file != nil {
-				if err := report.WriteJSON(file); err != nil {
-					return fmt.Errorf("write the report: %w", err)
-				}
-			}
-			if check && !report.Holds() {
-				return errReported
-			}
-			return nil
+			return bench.run(a, func(progress func(string)) (figures, error) {
+				cfg.Progress = progress
+				return rates.Run(cmd.Context(), cfg)
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -73,9 +48,8 @@ It takes some three minutes with the defaults; leave the machine alone meanwhile
 	f.IntVar(&cfg.Rounds, "rounds", 5, "rounds")
 	f.StringVar(&cfg.Profile, "profile", "", "folder for processor profiles of the first round")
 	f.BoolVar(&quick, "quick", false, "few pairs, short phases, three rounds: rough figures")
-	f.BoolVar(&check, "check", false, "exit with 1 unless all that is promised holds")
-	f.BoolVarP(&quiet, "quiet", "q", false, "no progress")
-	f.StringVar(&jsonPath, "json", "", "write all figures to this file")
+	bench.flags(f)
+	bench.checkFlag(f)
 	cmd.AddCommand(newBenchLandingCommand(a), newBenchParityCommand(a))
 	return cmd
 }

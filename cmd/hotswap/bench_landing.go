@@ -1,11 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"os"
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"github.com/bkledger/bk/compat/parity/landing/rate"
@@ -13,8 +8,7 @@ import (
 
 func newBenchLandingCommand(a *app) *cobra.Command {
 	var cfg rate.Config
-	var quiet bool
-	var jsonPath string
+	var bench benchRun
 	cmd := &cobra.Command{
 		Use:   "landing",
 		Short: "Measure how many events a second are landed in DuckDB, from memory and through Kafka",
@@ -22,31 +16,14 @@ func newBenchLandingCommand(a *app) *cobra.Command {
 afterwards. It takes about a minute and a half with the defaults; leave the machine alone meanwhile.`,
 		Example: "  hotswap bench landing\n  hotswap bench landing --events 3000000 --rounds 1 --json landing.json",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := cfg.WithDefaults().Validate(); err != nil {
 				return &usageError{flagged(err, map[string]string{"Events": "--events", "Rounds": "--rounds"})}
 			}
-			var file *os.File
-			if jsonPath != "" {
-				if file, err = os.Create(jsonPath); err != nil {
-					return fmt.Errorf("make the report's file: %w", err)
-				}
-				defer func() { err = errors.Join(err, file.Close()) }()
-			}
-			began := time.Now()
-			if !quiet {
-				cfg.Progress = func(doing string) { fmt.Fprintf(a.err, "%5.0f s  %s\n", time.Since(began).Seconds(), doing) }
-			}
-			report, err := rate.Run(cmd.Context(), cfg)
-			if err != nil {
-				return err
-			}
-			if file != nil {
-				if err := report.WriteJSON(file); err != nil {
-					return fmt.Errorf("write the report: %w", err)
-				}
-			}
-			return report.WriteText(a.out)
+			return bench.run(a, func(progress func(string)) (figures, error) {
+				cfg.Progress = progress
+				return rate.Run(cmd.Context(), cfg)
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -55,7 +32,6 @@ afterwards. It takes about a minute and a half with the defaults; leave the mach
 	f.StringVar(&cfg.Dir, "dir", "", "folder for the files, on a disk (the system's temporary folder)")
 	f.StringVar(&cfg.KafkaHome, "kafka-home", "", "folder with Apache Kafka's jars (none: the in-process broker, as a process)")
 	f.StringVar(&cfg.Profile, "profile", "", "file for a processor profile of the rounds from memory")
-	f.BoolVarP(&quiet, "quiet", "q", false, "no progress")
-	f.StringVar(&jsonPath, "json", "", "write all figures to this file")
+	bench.flags(f)
 	return cmd
 }
