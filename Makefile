@@ -81,7 +81,8 @@ bench: postgres build ## raw COPY, the engine, the API and single INSERTs, measu
 	@bin/bk bench append $(ARGS)
 
 .PHONY: lint
-lint: $(TOOLS)/staticcheck ## gofmt, go vet, staticcheck; generated code is left out of the first
+lint: $(TOOLS)/staticcheck ## go mod tidy, gofmt, go vet, staticcheck; generated code is left out of gofmt
+	@go mod tidy -diff
 	@bad=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go' | grep -v '^api/gen/')); [ -z "$$bad" ] || { echo "gofmt: $$bad"; exit 1; }
 	@go vet ./...
 	@$(TOOLS)/staticcheck ./...
