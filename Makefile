@@ -44,8 +44,9 @@ crash-test: postgres build ## kill bk, Postgres and Kafka under load and in the 
 	@go run ./bench/crash -rounds $(ROUNDS) $(ARGS)
 
 .PHONY: stream-crash-test
-stream-crash-test: ## kill, stop and move instances of the façade's stream under load, and restart Apache Kafka, ROUNDS times: its output is byte for byte that of an undisturbed run (ARGS="-seed N")
-	@BK_TEST_KAFKA_HOME=$$(.ci/kafka/fetch) go test -count=1 -v -timeout 180m -run '^TestCrash$$' ./compat/bankstream -args -rounds $(ROUNDS) $(ARGS)
+stream-crash-test: postgres build ## kill, stop and move instances of the façade's stream under load, and restart Apache Kafka, ROUNDS times, and as often around and in the steps in which Bank's topics change hands: output is byte for byte that of an undisturbed run (ARGS="-seed N")
+	@kafka=$$(.ci/kafka/fetch); for package in ./compat/bankstream ./compat/bankstream/owner; do \
+		BK_TEST_KAFKA_HOME=$$kafka BK_TEST_HOTSWAP=$(CURDIR)/bin/hotswap go test -count=1 -v -timeout 180m -run '^TestCrash$$' $$package -args -rounds $(ROUNDS) $(ARGS); done
 
 .PHONY: model-test
 model-test: postgres ## SEQUENCES (10000) random command sequences in memory and API (200) through the API, against the model of the books (ARGS="-seed N" for one)

@@ -18,7 +18,7 @@ import (
 )
 
 // Translator tells a record of BK's as Bank's events: *rehydrate.Translator. It is called by a goroutine for each partition, and gives the same
-// events for the same record and state, for ever. An error that is no [rehydrate.ErrPoison] is tried again; what it has changed of the view is undone.
+// events for the same record and state, for ever. The record's entry stands until it returns, and its events need to until it is called for the partition again. An error that is no [rehydrate.ErrPoison] is tried again; what it has changed of the view is undone.
 type Translator interface {
 	Apply(ctx context.Context, v state.View, r rehydrate.Record) ([]bank.Event, error)
 }

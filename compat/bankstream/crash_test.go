@@ -393,11 +393,13 @@ func TestCrash(t *testing.T) {
 	c.caughtUp()
 	c.worst = 0
 	counts := map[string]int{}
+	var deck []int // each fault comes once before any comes again
 	for n := range *rounds {
-		f := faults[c.rng.IntN(len(faults))]
-		for f.real && !b.Real() {
-			f = faults[c.rng.IntN(len(faults))]
+		if len(deck) == 0 {
+			deck = slices.DeleteFunc(c.rng.Perm(len(faults)), func(i int) bool { return faults[i].real && !b.Real() })
 		}
+		f := faults[deck[0]]
+		deck = deck[1:]
 		counts[f.name]++
 		began := time.Now()
 		f.do(c)

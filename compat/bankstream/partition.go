@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/bkledger/bk/compat/bankstream/rehydrate"
 	"github.com/bkledger/bk/compat/bankstream/state"
 )
 
@@ -32,6 +33,7 @@ type partition struct {
 
 	restored bool // the loop is to begin
 	state    *state.Partition
+	reader   rehydrate.Reader // whoever translates has it
 	view     view
 	end      int64         // offset behind all that Kafka has committed
 	retryAt  time.Time     // while it waits

@@ -11,9 +11,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"google.golang.org/protobuf/proto"
 
-	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/compat/bank"
 	"github.com/bkledger/bk/compat/bankstream/rehydrate"
 	"github.com/bkledger/bk/compat/bankstream/state"
@@ -49,6 +47,7 @@ func (n *session) round(ctx context.Context, fetches kgo.Fetches) error {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
 	t := &transaction{session: n, works: works}
+	t.answer = t.produced
 
 	// Beside each other: a partition's state is its own. When Run's context ends, what is done by then is committed.
 	translating, cancel := context.WithTimeout(ctx, n.cfg.TransactionTimeout/4)
@@ -99,6 +98,12 @@ func (n *session) divide(fetches kgo.Fetches) (works []*work, err error) {
 
 // translate does records until one can't be done now, or time is up.
 func (w *work) translate(ctx context.Context, t *transaction) {
+	var last []byte
+	defer func() {
+		if last != nil {
+			w.position.Sum = xxhash.Sum64(last)
+		}
+	}()
 	for _, r := range w.records {
 		if err := ctx.Err(); err != nil {
 			w.cut = true
@@ -108,7 +113,7 @@ func (w *work) translate(ctx context.Context, t *transaction) {
 			w.position.Next = r.Offset + 1
 			continue
 		}
-		in, err := read(r)
+		in, err := read(&w.p.reader, r)
 		switch {
 		case w.skip != nil && w.skip.offset == r.Offset:
 			w.overlay.Skip(state.Skip{Offset: r.Offset, Entry: in.id, Leg: in.Leg, At: time.Now().UTC().Truncate(time.Millisecond), Who: w.skip.who, Why: w.skip.why, Error: w.skip.poison})
@@ -125,7 +130,8 @@ func (w *work) translate(ctx context.Context, t *transaction) {
 			w.stopped, w.cut, w.poison = err, true, errors.Is(err, rehydrate.ErrPoison)
 			return
 		}
-		w.position = state.Position{Next: r.Offset + 1, Offset: r.Offset, Entry: in.id, Leg: in.Leg, Sum: xxhash.Sum64(r.Value)}
+		w.position = state.Position{Next: r.Offset + 1, Offset: r.Offset, Entry: in.id, Leg: in.Leg}
+		last = r.Value
 		w.events++
 	}
 }
@@ -170,8 +176,8 @@ type input struct {
 	key  []byte
 }
 
-// read gives an event as its record has it.
-func read(r *kgo.Record) (in input, err error) {
+// read gives an event as its record has it. Its entry stands until the reader's next one.
+func read(by *rehydrate.Reader, r *kgo.Record) (in input, err error) {
 	var seen int
 	for i := range r.Headers {
 		h := &r.Headers[i]
@@ -201,14 +207,13 @@ func read(r *kgo.Record) (in input, err error) {
 		return in, fmt.Errorf("it is none of BK's events: of the headers %s, %s and %s there are %d, leg %d of %d",
 			publisher.HeaderEntryID, publisher.HeaderLeg, publisher.HeaderLegs, seen, in.Leg, in.Legs)
 	}
-	var event bkv1.Event
-	if err := proto.Unmarshal(r.Value, &event); err != nil {
-		return in, fmt.Errorf("its value is no event: %w", err)
+	if in.Entry, err = by.Read(r.Value); err != nil {
+		return in, err
 	}
-	if in.Entry = event.GetEntry(); in.Entry.GetId() != in.id {
+	if in.Entry.GetId() != in.id {
 		return in, fmt.Errorf("its header %s is %d, its value is of entry %d", publisher.HeaderEntryID, in.id, in.Entry.GetId())
 	}
-	in.key = r.Key
+	in.By, in.key = by, r.Key
 	if account, err := strconv.ParseInt(string(r.Key), 10, 64); err == nil { // else a day's or an instrument's
 		in.Account = account
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/bkledger/bk/compat/bank"
+	"github.com/bkledger/bk/compat/bankstream/rehydrate"
 	"github.com/bkledger/bk/compat/bankstream/state"
 )
 
@@ -21,6 +22,7 @@ type transaction struct {
 	*session
 	works  []*work
 	writes []*write
+	answer func(*kgo.Record, error) // produced, once for all
 
 	mu     sync.Mutex
 	failed *kgo.Record // the first that Kafka does not take
@@ -42,6 +44,8 @@ type output struct {
 	headers []kgo.RecordHeader
 	fields  []byte
 	count   int
+
+	topic, shadow string // the last one's
 }
 
 const (
@@ -83,6 +87,9 @@ func (o *output) header(value []byte) []kgo.RecordHeader {
 func (t *transaction) produce(ctx context.Context, o *output, e *bank.Event, in input, base int64, owned bool) {
 	o.fields = e.AppendFields(o.fields[:0])
 	topic := e.Topic()
+	if topic != o.topic {
+		o.topic, o.shadow = topic, t.cfg.Shadow+topic
+	}
 	key := []byte{} // not nil: Bank's relay has it so
 	if e.Kind != bank.EventRolled {
 		key = o.cut(20, func(to []byte) []byte { return strconv.AppendInt(to, int64(e.AccountID), 10) })
@@ -96,9 +103,9 @@ func (t *transaction) produce(ctx context.Context, o *output, e *bank.Event, in 
 			return append(append(to, ','), o.fields...)
 		})
 		o.count++
-		t.kafka.Produce(ctx, r, t.produced)
+		t.kafka.Produce(ctx, r, t.answer)
 	}
-	send(t.cfg.Shadow+topic, e.ID)
+	send(o.shadow, e.ID)
 	if owned {
 		send(topic, base+e.ID)
 	}
@@ -181,7 +188,7 @@ func (t *transaction) write(ctx context.Context) error {
 		made := &write{work: w, Write: adds, records: make([]kgo.Record, len(adds.Records))}
 		for i, r := range adds.Records {
 			made.records[i] = kgo.Record{Topic: t.cfg.State, Partition: w.p.id, Key: r.Key, Value: r.Value}
-			t.kafka.Produce(ctx, &made.records[i], t.produced)
+			t.kafka.Produce(ctx, &made.records[i], t.answer)
 		}
 		t.writes = append(t.writes, made)
 	}
@@ -238,6 +245,7 @@ func (t *transaction) refused(r *kgo.Record, fault error) (ok bool) {
 		return false
 	}
 	entry := string(r.Headers[0].Value)
+	var reader rehydrate.Reader
 	t.session.mu.Lock()
 	defer t.session.mu.Unlock()
 	for _, w := range t.works {
@@ -245,7 +253,7 @@ func (t *transaction) refused(r *kgo.Record, fault error) (ok bool) {
 			if from.Attrs.IsControl() {
 				continue
 			}
-			in, err := read(from)
+			in, err := read(&reader, from)
 			if err == nil && in.from(entry, &e) {
 				w.p.refused = &refusal{from.Offset, fmt.Errorf("Kafka does not take the event %s that it gives: %d bytes for %s: %w", e.Kind, len(r.Value), r.Topic, fault)}
 				return true

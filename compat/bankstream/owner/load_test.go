@@ -64,6 +64,9 @@ func (w *world) write(account bank.ID, name string, i int) error {
 		return err
 	}
 	booked := trade(account, name)
+	if date := w.date.Load(); date != 0 {
+		booked.Date = bank.Date(date)
+	}
 	if account%2 == 0 && i%3 == 1 {
 		booked.Type, booked.TargetAccountID, booked.Capacity, booked.MIC, booked.ExecMPID = bank.TransferTrade, account-1, "", "", ""
 	}
@@ -84,7 +87,7 @@ func (w *world) write(account bank.ID, name string, i int) error {
 		}
 		w.note("canceled " + name)
 	}
-	time.Sleep(3 * time.Millisecond) // there are others on this machine
+	time.Sleep(time.Duration(w.rest.Load()))
 	return err
 }
 
@@ -101,6 +104,9 @@ type seen struct {
 	topic     string
 	partition int32
 	stream    bool // the stream's, not Bank's
+	value     string
+	entry     string // of BK's, where it is the stream's
+	at        int64  // the record's time
 }
 
 func (s seen) String() string {
@@ -160,9 +166,11 @@ func (w *world) read(topics ...string) (all []seen) {
 			if err != nil || string(e.AppendJSON(nil)) != string(r.Value) || e.Key() != string(r.Key) {
 				w.t.Errorf("%s: %s: %v, or in another spelling", r.Topic, r.Value, err)
 			}
-			s := seen{Event: e, topic: r.Topic, partition: r.Partition}
+			s := seen{Event: e, topic: r.Topic, partition: r.Partition, value: string(r.Value), at: r.Timestamp.UnixMilli()}
 			for _, h := range r.Headers {
-				s.stream = s.stream || h.Key == bankstream.HeaderEntry
+				if h.Key == bankstream.HeaderEntry {
+					s.stream, s.entry = true, s.entry+string(h.Value)
+				}
 			}
 			all = append(all, s)
 		})
@@ -231,6 +239,9 @@ func (w *world) complete(changes int) (banks, streams int) {
 			continue
 		}
 		change := s.Trade.Quantity.Decimal
+		if s.Kind == bank.EventSettled {
+			change = decimal.Zero
+		}
 		if s.AccountID != s.Trade.AccountID {
 			change = change.Neg()
 		}
@@ -245,7 +256,7 @@ func (w *world) complete(changes int) (banks, streams int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range first {
-		if !w.done[s.what()] {
+		if s.Kind != bank.EventSettled && !w.done[s.what()] { // a roll settles
 			w.t.Errorf("%s: no client did that", s)
 		}
 	}

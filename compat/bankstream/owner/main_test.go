@@ -43,7 +43,7 @@ const (
 
 func TestMain(m *testing.M) {
 	if text, ok := os.LookupEnv(childEnv); ok {
-		os.Exit(child(text))
+		os.Exit(replica(text))
 	}
 	pgtest.Main(m)
 }
@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 // childEnv tells this test binary to be a replica of the façade that is going to be killed.
 const childEnv = "BK_OWNER_TEST_CHILD"
 
-func child(text string) int {
+func replica(text string) int {
 	var cfg facade.Config
 	err := json.Unmarshal([]byte(text), &cfg)
 	if err == nil {
@@ -78,6 +78,8 @@ type world struct {
 
 	mu   sync.Mutex
 	done map[string]bool // what clients have done: "opened NAME", "canceled NAME", "withdrawal NAME"
+	rest atomic.Int64    // of a client, behind each write, in nanoseconds: there are others on this machine
+	date atomic.Int64    // of trades; 0: 20131008
 }
 
 // gate stands before Bank's operations: it can be shut for calls of the relay, and tells of those that were answered.
@@ -126,7 +128,13 @@ func newWorld(t *testing.T) *world {
 	if os.Getenv(kafkatest.HomeEnv) != "" { // tests would share one, and Bank's topics have the same names in each
 		broker = kafkatest.Own
 	}
-	w := &world{t: t, broker: broker(t).Addr(), bankDSN: pgtest.New(t), bankAt: [2]string{local, local}, done: map[string]bool{}}
+	return newWorldOn(t, broker(t).Addr())
+}
+
+func newWorldOn(t *testing.T, broker string) *world {
+	t.Helper()
+	w := &world{t: t, broker: broker, bankDSN: pgtest.New(t), bankAt: [2]string{local, local}, done: map[string]bool{}}
+	w.rest.Store(int64(3 * time.Millisecond))
 	w.startBank()
 	w.bank = w.client(bank.ClientConfig{API: "http://" + w.bankAt[0], Operations: "http://" + w.bankAt[1]})
 	w.gate = newGate(t, "http://"+w.bankAt[1])

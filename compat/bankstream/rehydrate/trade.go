@@ -3,6 +3,7 @@ package rehydrate
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/compat/bank"
@@ -38,7 +39,7 @@ func (t *Translator) trade(ctx context.Context, v state.View, r Record, s *sums)
 	}
 	if about.BankID == 0 {
 		t.unnamed.Add(1)
-	} else if events, err = t.tell(ctx, v, e, s, kind, leg, &about); err != nil {
+	} else if events, err = t.tell(ctx, v, r, s, kind, leg, &about); err != nil {
 		return nil, err
 	}
 	s.keep(v)
@@ -64,7 +65,7 @@ func (t *Translator) about(ctx context.Context, e *bkv1.Entry) (about state.Trad
 	if about.BankID, err = t.books.TradeID(ctx, e); err != nil || about.BankID == 0 {
 		return about, err
 	}
-	about.Extras = e.GetMetadata()[bankmap.MetadataKey]
+	about.Extras = strings.Clone(e.GetMetadata()[bankmap.MetadataKey]) // not with all of the entry's text
 	if replaced := e.GetTrade().GetCorrects(); replaced != 0 {
 		if about.Replaces, err = t.books.IDOf(ctx, replaced); err != nil {
 			return about, fmt.Errorf("the trade that it replaces: %w", err)
@@ -79,9 +80,52 @@ type told struct {
 	trade  bank.StoredTrade
 }
 
+// room gives an empty one.
+func (r *Reader) room() *told {
+	if r == nil {
+		return &told{}
+	}
+	r.told = told{}
+	return &r.told
+}
+
+// instrument gives BK's number of an instrument.
+func (t *Translator) instrument(ctx context.Context, by *Reader, id *bkv1.Identifier) (int64, error) {
+	if by == nil || by.last == nil || id != &by.last.id { // the generated code has read it
+		return t.books.Instrument(ctx, id)
+	}
+	if by.last.number == 0 {
+		number, err := t.books.Instrument(ctx, id)
+		if err != nil {
+			return 0, err
+		}
+		by.last.number = number
+	}
+	return by.last.number, nil
+}
+
+// currency gives BK's number of a currency.
+func (t *Translator) currency(ctx context.Context, by *Reader, code string) (int64, error) {
+	if by == nil {
+		return t.books.Currency(ctx, code)
+	}
+	if number, ok := by.currencies[code]; ok {
+		return number, nil
+	}
+	code = strings.Clone(code) // it is kept
+	number, err := t.books.Currency(ctx, code)
+	if err == nil {
+		if by.currencies == nil {
+			by.currencies = map[string]int64{}
+		}
+		by.currencies[code] = number
+	}
+	return number, err
+}
+
 // tell gives the event of a trade with an id of Bank's.
-func (t *Translator) tell(ctx context.Context, v state.View, e *bkv1.Entry, s *sums, kind string, leg int, about *state.Trade) ([]bank.Event, error) {
-	record := e.GetTrade()
+func (t *Translator) tell(ctx context.Context, v state.View, r Record, s *sums, kind string, leg int, about *state.Trade) ([]bank.Event, error) {
+	e, record := r.Entry, r.Entry.GetTrade()
 	standing := bankmap.Standing{ID: about.BankID, Replaces: about.Replaces, BookedAt: about.BookedAt}
 	var err error
 	if kind == bank.EventCanceled {
@@ -94,11 +138,11 @@ func (t *Translator) tell(ctx context.Context, v state.View, e *bkv1.Entry, s *s
 	if err != nil {
 		return nil, err
 	}
-	security, err := t.books.Instrument(ctx, record.GetTrade().GetInstrument())
+	security, err := t.instrument(ctx, r.By, record.GetTrade().GetInstrument())
 	if err != nil {
 		return nil, err
 	}
-	money, err := t.books.Currency(ctx, record.GetTrade().GetCurrency())
+	money, err := t.currency(ctx, r.By, record.GetTrade().GetCurrency())
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +154,7 @@ func (t *Translator) tell(ctx context.Context, v state.View, e *bkv1.Entry, s *s
 	if err != nil {
 		return nil, poison("%w", err)
 	}
-	out := &told{}
+	out := r.By.room()
 	if err := standing.Put(&out.trade, record, &extras); err != nil {
 		return nil, poison("%w", err)
 	}

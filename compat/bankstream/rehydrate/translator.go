@@ -21,6 +21,7 @@ type Record struct {
 	Account   int64       // of its key; 0: a day's or an instrument's
 	Entry     *bkv1.Entry // its value; it is only read
 	Leg, Legs int         // of its headers: which of the entry's events it is
+	By        *Reader     // who has read Entry, and keeps what Apply needs again and again; nil does without
 }
 
 // Translator tells records as Bank's events. It is safe for concurrent use, by a goroutine for each partition.
@@ -46,7 +47,7 @@ func (t *Translator) Silent() Silent {
 }
 
 // Apply gives the events that Bank has of a record, one or none, and brings v up to it. Records of a partition are to be given in order, each once. After an
-// error v is as before; one that is no [ErrPoison] may pass.
+// error v is as before; one that is no [ErrPoison] may pass. With a reader the events stand until it reads again.
 func (t *Translator) Apply(ctx context.Context, v state.View, r Record) ([]bank.Event, error) {
 	events, err := t.apply(ctx, v, r)
 	if err == nil {

@@ -5,7 +5,7 @@
 //
 // A [Partition] is the committed state. A transaction of the stream works on an [Overlay] over it: [Overlay.Write] makes the records for the changelog, which go into the same
 // Kafka transaction as the stream's output and its input offsets, and [Write.Commit] merges the overlay when that was committed. After an abort the overlay is dropped,
-// and nothing has happened.
+// and nothing has happened. There is one at a time: the next one has its memory.
 //
 // The changelog has as many partitions as the input, and its partition n holds the state of the input's n:
 //

@@ -30,9 +30,22 @@ type undoTrade struct {
 	changed bool
 }
 
-// Overlay begins a transaction: one at a time.
+// keepChanges is how many changes of one kind an overlay has room for when the next transaction begins.
+const keepChanges = 4 << 10
+
+// Overlay begins a transaction: one at a time. It has the memory of the one before, which is done with.
 func (p *Partition) Overlay() *Overlay {
-	return &Overlay{p: p, holdings: map[HoldingKey]Holding{}, trades: map[TradeKey]change{}}
+	o := &p.overlay
+	*o = Overlay{p: p, holdings: emptied(o.holdings), trades: emptied(o.trades), undoHoldings: o.undoHoldings[:0], undoTrades: o.undoTrades[:0]}
+	return o
+}
+
+func emptied[K comparable, V any](m map[K]V) map[K]V {
+	if m == nil || len(m) > keepChanges {
+		return map[K]V{}
+	}
+	clear(m)
+	return m
 }
 
 // Holding implements [View].

@@ -53,6 +53,8 @@ type Partition struct {
 	free   []uint32    // keys that can be used again
 	cursor int         // the slot that is written next
 	credit int64       // bytes of snapshots that are due
+
+	overlay Overlay // of the transaction under way
 }
 
 // liveDelta is a delta that a restore needs.
