@@ -46,6 +46,6 @@
 //   - scan.go, text.go: JSON text and its strings
 //   - field.go: the kinds of field; read.go: trades; operation.go: other bodies; row.go: rows of uploads
 //   - write.go: the one spelling
-//   - event.go, event_quick.go, event_read.go: Bank's events
+//   - event.go, event_quick.go, event_read.go: Bank's events; event_scan.go, quick_send.go: their values for who needs no Event
 //   - client.go, calls.go: the client
 package bank

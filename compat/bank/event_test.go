@@ -221,13 +221,20 @@ func FuzzReadEvent(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		quick, ok := bank.QuickEvent(string(text))
 		e, err := bank.ReadEvent(text)
+		scanned := scan(text)
 		if err != nil {
+			if scanned {
+				t.Fatalf("%s is scanned, and then %v", text, err)
+			}
 			if ok && utf8.Valid(text) {
 				t.Fatalf("%s is read quickly, and then %v", text, err)
 			}
 			return
 		}
 		written := e.AppendJSON(nil)
+		if scanned && !bytes.Equal(text, written) {
+			t.Fatalf("%s is scanned, and written as\n%s", text, written)
+		}
 		if slow, err := bank.SlowEvent(string(text)); err != nil || !bytes.Equal(slow.AppendJSON(nil), written) {
 			t.Fatalf("%s\nis\n%s\nand slowly\n%s (%v)", text, written, slow.AppendJSON(nil), err)
 		}
@@ -278,6 +285,14 @@ func TestEventsAreReadAsWritten(t *testing.T) {
 		if err != nil || !bytes.Equal(again.AppendJSON(nil), written) {
 			t.Fatalf("%s is read again as %s (%v)", written, again.AppendJSON(nil), err)
 		}
+		at := rapid.IntRange(0, len(written)-1).Draw(t, "changed")
+		written[at] = rapid.SampledFrom([]byte(`0123456789.-,:"{}[] ntaeE\`)).Draw(t, "to")
+		if scan(written) {
+			if again, err := bank.ReadEvent(written); err != nil || !bytes.Equal(again.AppendJSON(nil), written) {
+				t.Fatalf("%s is scanned, and is %s (%v)", written, again.AppendJSON(nil), err)
+			}
+		}
+		written = e.AppendJSON(nil)
 		if kind != bank.EventRolled && e.Trade == nil { // the escapes are those of encoding/json
 			if quoted, _ := json.Marshal(e.ClientID); !bytes.Contains(written, append([]byte(`"client_id":`), quoted...)) {
 				t.Fatalf("%s: the client id is not as in %s", written, quoted)

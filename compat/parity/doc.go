@@ -3,7 +3,7 @@
 //
 // # What is compared
 //
-//   - Every event of bank.trades and bank.cash: rows are joined by content_hash (and booked_at and canceled_at, unless that is turned off). What finds its like is equal in
+//   - Every event of bank.trades and bank.cash: rows are joined by account and content_hash (and booked_at and canceled_at, unless that is turned off). What finds its like is equal in
 //     every field and every total. Only what is left is compared column by column.
 //   - Order: per account, in the order of Bank's event ids, BK's ids ascend, and on each side the offsets in Kafka do.
 //   - Running totals: an event's totals must be those of the event before it in the same account and symbol (or currency) and what the event itself adds. Bank's side is
@@ -14,7 +14,9 @@
 //
 // # How
 //
-//  1. SQL over all rows: one join, three windows, sums (detect.go). It gives the accounts in which something is not as it should be, per account one row.
+//  1. SQL over all rows: one join, three windows, sums (sql.go). It gives the accounts in which something is not as it should be, per account one row. The join is an inner one of
+//     a hash: where an account has as many pairs as events on each side, and the ids of the pairs ascend strictly on both, nothing is left over. What is sorted goes straight from the
+//     scan into the windows, not by way of a table, with a hash in place of totals and 32 bits in place of 64 where they hold what there is.
 //  2. Those accounts' events are read in order, with the columns that differ, and package causes names what is wrong (examine.go).
 //  3. Findings are matched with rules (rule.go), grouped by kind, by account, by day (report.go).
 //
@@ -48,7 +50,7 @@
 // # Files
 //
 //	config.go run.go     Config, Run
-//	detect.go sql.go     what SQL finds; how it is written
+//	sql.go               what SQL finds, and how it is written
 //	examine.go values.go the accounts that something was found in; the values that differ
 //	side.go              what was landed, and until when
 //	dates.go             bank.business-date

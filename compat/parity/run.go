@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -39,7 +40,7 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 	if err != nil {
 		return report, fmt.Errorf("parity: connect to the warehouse: %w", err)
 	}
-	r := &run{cfg: cfg, q: queries{cfg.Dialect, !cfg.AnyMoments}, conn: conn, now: cfg.Now().UTC(), rep: &Report{Notes: []string{}}, pendings: map[causes.Side]int64{}}
+	r := &run{cfg: cfg, q: queries{d: cfg.Dialect, moments: !cfg.AnyMoments}, conn: conn, now: cfg.Now().UTC(), rep: &Report{Notes: []string{}}, pendings: map[causes.Side]int64{}}
 	defer func() {
 		if fault := errors.Join(r.clean(), conn.Close()); fault != nil && err == nil {
 			err = fmt.Errorf("parity: %w", fault)
@@ -65,7 +66,7 @@ func Run(ctx context.Context, cfg Config) (report Report, err error) {
 func (r *run) clean() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	for _, table := range []string{pairsTable, cashTable, accountsTable, suspectsTable, differsTable} {
+	for _, table := range []string{accountsTable, suspectsTable, differsTable} {
 		if _, err := r.conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+table); err != nil {
 			return fmt.Errorf("drop %s: %w", table, err)
 		}
@@ -100,39 +101,66 @@ func (r *run) each(ctx context.Context, query string, one func(*sql.Rows) error)
 // detect finds by SQL over all rows which accounts are not as they should be.
 func (r *run) detect(ctx context.Context) error {
 	began := time.Now()
-	trades, cash := r.land.topics[dialect.TradeEvents], r.land.topics[dialect.CashEvents]
-	for _, topics := range [...][2][]string{trades, cash} {
-		for _, names := range topics {
-			if len(names) > 1<<(63-offsetBits-partitionBits)-1 {
-				return fmt.Errorf("a side has %d topics of a kind: too many", len(names))
-			}
-		}
+	if err := r.sizes(ctx); err != nil {
+		return err
 	}
 	for _, step := range []struct{ what, statement string }{
-		{"join the trades' events", r.q.pairs(trades[causes.Bank], trades[causes.BK])},
-		{"join the cash events", r.q.cashPairs(cash[causes.Bank], cash[causes.BK])},
-		{"check order and totals", r.q.accounts()},
+		{"compare events, order and totals", r.q.accounts(r.land.topics)},
 		{"choose accounts", r.q.suspects(r.cfg.MaxExamined)},
 	} {
 		if err := r.exec(ctx, step.what, step.statement); err != nil {
 			return err
 		}
 	}
-	var n, left, right, ends sql.NullInt64
-	err := r.each(ctx, "SELECT COUNT(*), CAST(SUM(n) AS BIGINT), CAST(SUM(ln) AS BIGINT), CAST(SUM(rn) AS BIGINT), CAST(SUM(bad) AS BIGINT), CAST(SUM(ends) AS BIGINT) FROM "+accountsTable, func(rows *sql.Rows) error {
+	var n, ends sql.NullInt64
+	err := r.each(ctx, "SELECT COUNT(*), CAST(SUM(n) AS BIGINT), CAST(SUM(bad) AS BIGINT), CAST(SUM(ends) AS BIGINT) FROM "+accountsTable, func(rows *sql.Rows) error {
 		var bad sql.NullInt64
-		err := rows.Scan(&r.rep.AccountsCompared, &n, &left, &right, &bad, &ends)
+		err := rows.Scan(&r.rep.AccountsCompared, &n, &bad, &ends)
 		r.bad = bad.Int64
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("count what was compared: %w", err)
 	}
-	r.rep.Compared, r.rep.Equal, r.rep.Ends.Compared = n.Int64, left.Int64+right.Int64-n.Int64, ends.Int64
+	r.rep.Equal, r.rep.Compared, r.rep.Ends.Compared = n.Int64, n.Int64, ends.Int64
+	if r.bad > 0 {
+		for _, table := range [...]string{dialect.TradeEvents, dialect.CashEvents} {
+			if err := r.each(ctx, r.q.alone(table), func(rows *sql.Rows) error {
+				var alone int64
+				err := rows.Scan(&alone)
+				r.rep.Compared += alone
+				return err
+			}); err != nil {
+				return fmt.Errorf("count what only one side has: %w", err)
+			}
+		}
+	}
 	if err := r.sums(ctx); err != nil {
 		return fmt.Errorf("add up by day: %w", err)
 	}
 	r.rep.Seconds.SQL = time.Since(began).Seconds()
+	return nil
+}
+
+// sizes finds out how narrow the columns can be that are joined and sorted.
+func (r *run) sizes(ctx context.Context) error {
+	var account, id [2]sql.NullInt64
+	var partition, offset sql.NullInt64
+	err := r.each(ctx, r.q.bounds(), func(rows *sql.Rows) error {
+		return rows.Scan(&account[0], &account[1], &id[0], &id[1], &partition, &offset)
+	})
+	if err != nil {
+		return fmt.Errorf("look at how large numbers are: %w", err)
+	}
+	fits := func(of [2]sql.NullInt64) bool { return of[0].Int64 >= math.MinInt32 && of[1].Int64 <= math.MaxInt32 }
+	r.q.size = sizes{accounts: fits(account), ids: fits(id), partitionBits: bitsFor(partition.Int64), offsetBits: bitsFor(offset.Int64)}
+	for _, topics := range r.land.topics {
+		for _, names := range topics {
+			if n := r.q.size.placeBits(len(names)); n > 63 {
+				return fmt.Errorf("a side has %d topics of a kind, partitions up to %d and offsets up to %d: too many", len(names), partition.Int64, offset.Int64)
+			}
+		}
+	}
 	return nil
 }
 

@@ -125,6 +125,36 @@ func TestOwnSide(t *testing.T) {
 	}
 }
 
+// TestLargeNumbers has ids, accounts and offsets that need 64 bits: what is found does not hang on how narrow a column was made.
+func TestLargeNumbers(t *testing.T) {
+	t.Parallel()
+	db := small(t)
+	check := func(what string) {
+		t.Helper()
+		if r := compare(t, db); r.Unexplained != 0 || r.Compared != 6000 || r.Equal != 6000 || r.AccountsCompared != 40 {
+			t.Errorf("%s: %d unexplained, %d of %d equal, %d accounts: %v", what, r.Unexplained, r.Equal, r.Compared, r.AccountsCompared, kinds(r))
+		}
+	}
+	const most = 1 << 31
+	for _, c := range []struct{ what, trades, cash string }{
+		{"offsets", `"offset" = "offset" + ?`, `"offset" = "offset" + ?`},
+		{"ids", "event_id = event_id + ?", "event_id = event_id + ?"},
+		{"accounts", "account_id = account_id + ?1, trade_account_id = trade_account_id + ?1", "account_id = account_id + ?"},
+	} {
+		exec(t, db, "UPDATE trade_events SET "+c.trades, most)
+		exec(t, db, "UPDATE cash_events SET "+c.cash, most)
+		check(c.what)
+	}
+	if n := exec(t, db, `DELETE FROM trade_events WHERE side = 'bk' AND event_id = (SELECT MAX(event_id) FROM trade_events WHERE side = 'bk')`); n != 1 {
+		t.Fatalf("%d rows", n)
+	}
+	r := compare(t, db)
+	wantKinds(t, "the last one is gone", r, map[string]int64{causes.Missing: 1})
+	if r.Compared != 6000 || r.Equal != 5999 {
+		t.Errorf("%d of %d equal", r.Equal, r.Compared)
+	}
+}
+
 func TestDatesAndLimits(t *testing.T) {
 	t.Parallel()
 	db := small(t)

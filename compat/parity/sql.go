@@ -2,6 +2,7 @@ package parity
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 
 	"github.com/bkledger/bk/compat/bank"
@@ -11,8 +12,6 @@ import (
 
 // The session's temporary tables.
 const (
-	pairsTable    = "parity_pairs"
-	cashTable     = "parity_cash_pairs"
 	accountsTable = "parity_accounts" // an account a row: how much is not as it should be
 	suspectsTable = "parity_suspects" // accounts to be examined
 	differsTable  = "parity_differs"
@@ -22,6 +21,7 @@ const (
 type queries struct {
 	d       dialect.Dialect
 	moments bool
+	size    sizes
 }
 
 // fill replaces {name} by a quoted column or a piece of SQL.
@@ -45,90 +45,75 @@ func (q queries) money() string {
 		ELSE -(gross_amount + COALESCE(interest_accrued, 0)) END`, "{buy}", q.d.Literal(bank.Buy))
 }
 
-// place gives a number that ascends with the offset, and whose upper bits say in which partition of which topic of the side that is.
-const partitionBits, offsetBits = 12, 48
+// sizes say how large numbers are: what is joined and sorted is as narrow as it can be, which takes less time.
+type sizes struct {
+	accounts, ids             bool // 32 bits hold them
+	partitionBits, offsetBits int
+}
 
+func bitsFor(most int64) int { return bits.Len64(uint64(most)) }
+
+// narrow gives a column as 32 bits if they hold it.
+func (q queries) narrow(column string, ok bool) string {
+	if !ok {
+		return column
+	}
+	return q.d.Cast(column, dialect.Integer)
+}
+
+func (q queries) account() string { return q.narrow("account_id", q.size.accounts) }
+func (q queries) id() string      { return q.narrow("event_id", q.size.ids) }
+
+// placeBits is how many bits a place has, where a side has so many topics.
+func (s sizes) placeBits(topics int) int {
+	return bitsFor(int64(max(0, topics-1))) + s.partitionBits + s.offsetBits
+}
+
+// place gives a number that ascends with the offset, and whose upper bits say in which partition of which topic of the side that is.
 func (q queries) place(topics []string) string {
-	if len(topics) <= 1 {
-		return q.fill("{partition} * {shift} + {offset}", "{shift}", fmt.Sprint(int64(1)<<offsetBits))
+	log := q.d.Cast(q.d.Quote("partition"), dialect.Long)
+	if len(topics) > 1 {
+		cases := "CASE topic"
+		for i, topic := range topics {
+			cases += fmt.Sprintf(" WHEN %s THEN %d", q.d.Literal(topic), int64(i)<<q.size.partitionBits)
+		}
+		log = "(" + cases + " END + " + log + ")"
 	}
-	cases := "CASE topic"
-	for i, topic := range topics {
-		cases += fmt.Sprintf(" WHEN %s THEN %d", q.d.Literal(topic), i)
-	}
-	return q.fill("("+cases+" END * {partitions} + {partition}) * {shift} + {offset}", "{partitions}", fmt.Sprint(1<<partitionBits), "{shift}", fmt.Sprint(int64(1)<<offsetBits))
+	return q.narrow(q.fill("{log} * {shift} + {offset}", "{log}", log, "{shift}", fmt.Sprint(int64(1)<<q.size.offsetBits)), q.size.placeBits(len(topics)) < 32)
 }
 
 // key is what is equal where an event is.
 func (q queries) key(cash bool) string {
 	if cash || !q.moments {
-		return "content_hash"
+		return "HASH(content_hash, account_id)"
 	}
-	return "HASH(content_hash, booked_at, canceled_at)"
+	return "HASH(content_hash, account_id, booked_at, canceled_at)"
 }
 
-// pairs joins both sides of the trades. Of Bank's side it has, by chain, a hash of the totals after each event and one of what they must have been before it.
-func (q queries) pairs(bankTopics, bkTopics []string) string {
-	return q.d.CreateAs(pairsTable, q.fill(`
-SELECT l.acct, l.bdate, l.mchain, l.schain, l.lid, l.lplace, l.mafter, l.mbefore, l.safter, l.sbefore, r.rid, r.rplace, r.racct FROM (
-	SELECT account_id AS acct, business_date AS bdate, HASH(account_id, settlement_currency) AS mchain, HASH(account_id, instrument_identifier) AS schain, event_id AS lid,
-		{lplace} AS lplace, {key} AS lkey,
-		HASH(balance, settled_balance) AS mafter,
-		HASH(balance - CASE WHEN event = {opened} THEN m WHEN undone THEN -m ELSE 0 END, settled_balance - CASE WHEN event = {settled} THEN m ELSE 0 END) AS mbefore,
-		HASH({position}, settled_position) AS safter,
-		HASH({position} - CASE WHEN event = {opened} THEN n WHEN undone THEN -n ELSE 0 END, settled_position - CASE WHEN event = {settled} THEN n ELSE 0 END) AS sbefore
+// order counts, by account, the pairs of one kind of events, and those that stand in another order or are of one that is there twice. It has no rows that only one side has: as
+// ids ascend strictly on both sides where nothing is bad, no event is in two pairs, and so nothing is left over where there are as many pairs as events on each side.
+func (q queries) order(table string, bankTopics, bkTopics []string) string {
+	return q.fill(`
+SELECT acct, COUNT(*) AS n, 0 AS ln, 0 AS rn, {bad} AS bad, 0 AS ends FROM (
+	SELECT acct, lid, rid, lplace, rplace, LAG(lid) {over} AS lid0, LAG(rid) {over} AS rid0, LAG(lplace) {over} AS lplace0, LAG(rplace) {over} AS rplace0
 	FROM (
-		SELECT *, {quantity} AS n, {money} AS m, event = {canceled} AND (business_date = 0 OR trade_date <= business_date) AS undone
-		FROM trade_events WHERE {side} = {bank}
-	) AS t
-) AS l FULL OUTER JOIN (
-	SELECT account_id AS racct, {key} AS rkey, event_id AS rid, {rplace} AS rplace FROM trade_events WHERE {side} = {bk}
-) AS r ON l.lkey = r.rkey AND l.acct = r.racct`,
-		"{lplace}", q.place(bankTopics), "{rplace}", q.place(bkTopics), "{key}", q.key(false), "{quantity}", q.quantity(), "{money}", q.money()))
+		SELECT {acct} AS acct, {id} AS lid, {lplace} AS lplace, {key} AS lkey FROM {table} WHERE {side} = {bank}
+	) AS l JOIN (
+		SELECT {id} AS rid, {rplace} AS rplace, {key} AS rkey FROM {table} WHERE {side} = {bk}
+	) AS r ON l.lkey = r.rkey
+) AS o GROUP BY acct`, "{table}", table, "{over}", "OVER (PARTITION BY acct ORDER BY lid)", "{key}", q.key(table == dialect.CashEvents), "{acct}", q.account(), "{id}", q.id(),
+		"{lplace}", q.place(bankTopics), "{rplace}", q.place(bkTopics), "{bad}", q.d.CountIf("lid = lid0 OR rid <= rid0 OR "+q.before("lplace")+" OR "+q.before("rplace")))
 }
 
-// cashPairs is the same of cash.
-func (q queries) cashPairs(bankTopics, bkTopics []string) string {
-	return q.d.CreateAs(cashTable, q.fill(`
-SELECT l.acct, l.bdate, l.mchain, l.lid, l.lplace, l.mafter, l.mbefore, r.rid, r.rplace, r.racct FROM (
-	SELECT account_id AS acct, business_date AS bdate, HASH(account_id, currency) AS mchain, event_id AS lid, {lplace} AS lplace, content_hash AS lkey,
-		HASH(balance, settled_balance) AS mafter, HASH(balance - amount, settled_balance - amount) AS mbefore
-	FROM cash_events WHERE {side} = {bank}
-) AS l FULL OUTER JOIN (
-	SELECT account_id AS racct, content_hash AS rkey, event_id AS rid, {rplace} AS rplace FROM cash_events WHERE {side} = {bk}
-) AS r ON l.lkey = r.rkey AND l.acct = r.racct`, "{lplace}", q.place(bankTopics), "{rplace}", q.place(bkTopics)))
+// before tells whether a place is before the last one, in the same partition. What costs a division is done where it may be so only.
+func (q queries) before(place string) string {
+	return fmt.Sprintf("CASE WHEN %[1]s < %[1]s0 THEN FLOOR(%[1]s / %[2]d) = FLOOR(%[1]s0 / %[2]d) ELSE FALSE END", place, int64(1)<<q.size.offsetBits)
 }
 
-// order counts, by account, the pairs; what only one side has; and what is in another order, or there twice.
-func (q queries) order(table string) string {
+// present counts BK's events by account. (Bank's are counted where their totals are added up.)
+func (q queries) present(table string) string {
 	return q.fill(`
-SELECT COALESCE(acct, racct) AS acct, COUNT(*) AS n, COUNT(lid) AS ln, COUNT(rid) AS rn, {bad} AS bad, 0 AS ends FROM (
-	SELECT acct, racct, lid, rid, lplace, rplace, LAG(lid) {over} AS lid0, LAG(rid) {over} AS rid0, LAG(lplace) {over} AS lplace0, LAG(rplace) {over} AS rplace0
-	FROM {table}
-) AS o GROUP BY COALESCE(acct, racct)`, "{table}", table, "{over}", "OVER (PARTITION BY acct ORDER BY lid)", "{bad}", q.d.CountIf(fmt.Sprintf(`lid IS NULL OR rid IS NULL OR lid = lid0 OR rid <= rid0
-		OR (lplace < lplace0 AND FLOOR(lplace / %[1]d) = FLOOR(lplace0 / %[1]d)) OR (rplace < rplace0 AND FLOOR(rplace / %[1]d) = FLOOR(rplace0 / %[1]d))`, int64(1)<<offsetBits)))
-}
-
-// adds counts, by account, the totals that are not what was before and what the event adds, and the ends of days.
-func (q queries) adds(chain, before, after, rows string) string {
-	zero := q.d.Cast("0", dialect.Decimal)
-	return q.fill(`
-SELECT acct, 0 AS n, 0 AS ln, 0 AS rn, {bad} AS bad, {ends} AS ends FROM (
-	SELECT acct, bdate, {before} AS should, LAG({after}, 1, HASH({zero}, {zero})) {over} AS was, LAG(bdate) {over} AS bdate0
-	FROM {rows}
-) AS c GROUP BY acct`, "{rows}", rows, "{over}", "OVER (PARTITION BY "+chain+" ORDER BY lid)", "{before}", before, "{after}", after, "{zero}", zero,
-		"{bad}", q.d.CountIf("should <> was"), "{ends}", q.d.CountIf("bdate0 IS NULL OR bdate <> bdate0"))
-}
-
-// accounts gathers what was counted.
-func (q queries) accounts() string {
-	money := `(SELECT acct, bdate, mchain, lid, mbefore, mafter FROM ` + pairsTable + ` WHERE acct IS NOT NULL
-		UNION ALL SELECT acct, bdate, mchain, lid, mbefore, mafter FROM ` + cashTable + ` WHERE acct IS NOT NULL) AS m`
-	symbols := `(SELECT acct, bdate, schain, lid, sbefore, safter FROM ` + pairsTable + ` WHERE acct IS NOT NULL) AS s`
-	return q.d.CreateAs(accountsTable, `SELECT acct, SUM(n) AS n, SUM(ln) AS ln, SUM(rn) AS rn, SUM(bad) AS bad, SUM(ends) AS ends FROM (`+
-		q.order(pairsTable)+"\nUNION ALL"+q.order(cashTable)+"\nUNION ALL"+
-		q.adds("mchain", "mbefore", "mafter", money)+"\nUNION ALL"+q.adds("schain", "sbefore", "safter", symbols)+
-		"\nUNION ALL"+q.unspelled()+"\n) AS a GROUP BY acct")
+SELECT account_id AS acct, 0 AS n, 0 AS ln, COUNT(*) AS rn, 0 AS bad, 0 AS ends FROM {table} WHERE {side} = {bk} GROUP BY account_id`, "{table}", table)
 }
 
 // unspelled counts what is not written as the contract says.
@@ -138,18 +123,80 @@ SELECT account_id AS acct, 0 AS n, 0 AS ln, 0 AS rn, COUNT(*) AS bad, 0 AS ends 
 	return fmt.Sprintf(one, dialect.TradeEvents) + "\nUNION ALL" + fmt.Sprintf(one, dialect.CashEvents)
 }
 
+// alone counts the events that only one side has, of accounts in which there are more events on a side than pairs, or less.
+func (q queries) alone(table string) string {
+	return q.fill(`
+SELECT COUNT(*) AS n FROM (
+	SELECT {key} AS lkey FROM {table} WHERE {side} = {bank} AND {uneven}
+) AS l FULL OUTER JOIN (
+	SELECT {key} AS rkey FROM {table} WHERE {side} = {bk} AND {uneven}
+) AS r ON lkey = rkey WHERE lkey IS NULL OR rkey IS NULL`, "{table}", table, "{key}", q.key(table == dialect.CashEvents),
+		"{uneven}", "account_id IN (SELECT acct FROM "+accountsTable+" WHERE n <> ln OR n <> rn)")
+}
+
+// adds counts, by account, the totals of Bank's that are not what was before and what the event adds, and the ends of days. rows has events with, by chain, a hash of the totals
+// after each and one of what they must have been before it; count is what counts them, or 0.
+func (q queries) adds(rows, count string) string {
+	zero := q.d.Cast("0", dialect.Decimal)
+	return q.fill(`
+SELECT acct, 0 AS n, {count} AS ln, 0 AS rn, {bad} AS bad, {ends} AS ends FROM (
+	SELECT acct, bdate, should, LAG(after, 1, HASH({zero}, {zero})) {over} AS was, LAG(bdate) {over} AS bdate0
+	FROM ({rows}
+	) AS e
+) AS c GROUP BY acct`, "{rows}", rows, "{over}", "OVER (PARTITION BY chain ORDER BY lid)", "{zero}", zero, "{count}", count,
+		"{bad}", q.d.CountIf("should <> was"), "{ends}", q.d.CountIf("bdate IS DISTINCT FROM bdate0"))
+}
+
+// chain has the trades' events of Bank's with two totals and what their trade adds to them.
+func (q queries) chain(chain, total, settled, adds string) string {
+	return q.fill(`
+		SELECT acct, bdate, chain, lid, HASH(total, settled) AS after, CASE
+			WHEN event = {opened} THEN HASH(total - adds, settled)
+			WHEN event = {settled} THEN HASH(total, settled - adds)
+			WHEN event = {canceled} AND (bdate = 0 OR trade_date <= bdate) THEN HASH(total + adds, settled)
+			ELSE HASH(total, settled) END AS should
+		FROM (
+			SELECT {acct} AS acct, business_date AS bdate, HASH(account_id, {chain}) AS chain, {id} AS lid, event, trade_date, {total} AS total, {ofsettled} AS settled, {adds} AS adds
+			FROM trade_events WHERE {side} = {bank}
+		) AS t`, "{chain}", chain, "{total}", total, "{ofsettled}", settled, "{adds}", adds, "{acct}", q.account(), "{id}", q.id())
+}
+
+// balances is the same of money, with the cash events between.
+func (q queries) balances() string {
+	return q.chain("settlement_currency", "balance", "settled_balance", q.money()) + q.fill(`
+		UNION ALL
+		SELECT {acct}, business_date, HASH(account_id, currency), {id}, HASH(balance, settled_balance), HASH(balance - amount, settled_balance - amount)
+		FROM cash_events WHERE {side} = {bank}`, "{acct}", q.account(), "{id}", q.id())
+}
+
+// bounds asks how large numbers are. Warehouses know that without a look at the rows.
+func (q queries) bounds() string {
+	one := q.fill("SELECT MIN(account_id) AS a0, MAX(account_id) AS a1, MIN(event_id) AS e0, MAX(event_id) AS e1, MAX({partition}) AS p1, MAX({offset}) AS o1 FROM ")
+	return "SELECT MIN(a0), MAX(a1), MIN(e0), MAX(e1), MAX(p1), MAX(o1) FROM (" + one + dialect.TradeEvents + " UNION ALL " + one + dialect.CashEvents + ") AS b"
+}
+
+// accounts gathers what was counted. topics are those of each side, by table.
+func (q queries) accounts(topics map[string][2][]string) string {
+	trades, cash := topics[dialect.TradeEvents], topics[dialect.CashEvents]
+	return q.d.CreateAs(accountsTable, `SELECT acct, SUM(n) AS n, SUM(ln) AS ln, SUM(rn) AS rn, SUM(bad) + ABS(SUM(ln) - SUM(n)) + ABS(SUM(rn) - SUM(n)) AS bad, SUM(ends) AS ends FROM (`+
+		q.order(dialect.TradeEvents, trades[0], trades[1])+"\nUNION ALL"+q.order(dialect.CashEvents, cash[0], cash[1])+"\nUNION ALL"+
+		q.adds(q.balances(), "COUNT(*)")+"\nUNION ALL"+q.adds(q.chain("instrument_identifier", q.d.Quote("position"), "settled_position", q.quantity()), "0")+
+		"\nUNION ALL"+q.unspelled()+"\nUNION ALL"+q.present(dialect.TradeEvents)+"\nUNION ALL"+q.present(dialect.CashEvents)+"\n) AS a GROUP BY acct")
+}
+
 // suspects chooses accounts to be examined: as many as have together so many events, and how many were left out.
 func (q queries) suspects(most int64) string {
 	return q.d.CreateAs(suspectsTable, fmt.Sprintf(`
-SELECT acct, n, bad, SUM(n) OVER (ORDER BY acct ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - n < %d AS examined FROM %s WHERE bad > 0`, most, accountsTable))
+SELECT acct, events AS n, bad, SUM(events) OVER (ORDER BY acct ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - events < %d AS examined
+FROM (SELECT acct, GREATEST(ln, rn) AS events, bad FROM %s WHERE bad > 0) AS a`, most, accountsTable))
 }
 
 // differs finds the columns in which events of the same name differ, of the accounts that are examined.
 func (q queries) differs(table string) string {
-	var bits []string
+	var sum []string
 	for i, column := range causes.Columns(table) {
 		c := q.d.Quote(column)
-		bits = append(bits, fmt.Sprintf("CASE WHEN l.%[1]s IS DISTINCT FROM r.%[1]s THEN %[2]d ELSE 0 END", c, int64(1)<<i))
+		sum = append(sum, fmt.Sprintf("CASE WHEN l.%[1]s IS DISTINCT FROM r.%[1]s THEN %[2]d ELSE 0 END", c, int64(1)<<i))
 	}
 	id := "trade_id"
 	if table == dialect.CashEvents {
@@ -160,7 +207,7 @@ SELECT l.topic AS ltopic, l.{partition} AS lpartition, l.{offset} AS loffset, l.
 	{bits} AS fields
 FROM (SELECT * FROM {table} WHERE {side} = {bank} AND {examined}) AS l JOIN (SELECT * FROM {table} WHERE {side} = {bk} AND {examined}) AS r
 	ON l.account_id = r.account_id AND l.{id} = r.{id} AND l.event = r.event
-WHERE l.content_hash <> r.content_hash`, "{table}", table, "{id}", id, "{bits}", strings.Join(bits, "\n\t+ "), "{examined}", examined)
+WHERE l.content_hash <> r.content_hash`, "{table}", table, "{id}", id, "{bits}", strings.Join(sum, "\n\t+ "), "{examined}", examined)
 }
 
 const examined = "account_id IN (SELECT acct FROM " + suspectsTable + " WHERE examined)"

@@ -15,11 +15,13 @@ var update = flag.Bool("update", false, "write testdata anew")
 // TestSnowflake holds what is sent to Snowflake against what was looked at: every statement, in the order of a run.
 func TestSnowflake(t *testing.T) {
 	t.Parallel()
-	q := queries{dialect.Snowflake(), true}
-	legacy, facade := []string{"bank.trades", "legacy.bank.trades"}, []string{"facade.bank.trades"}
+	q := queries{dialect.Snowflake(), true, sizes{accounts: true, partitionBits: 5, offsetBits: 26}}
+	topics := map[string][2][]string{
+		dialect.TradeEvents: {{"bank.trades", "legacy.bank.trades"}, {"facade.bank.trades"}}, dialect.CashEvents: {{"bank.cash"}, {"facade.bank.cash"}},
+	}
 	var b strings.Builder
 	for _, statement := range []string{
-		q.pairs(legacy, facade), q.cashPairs([]string{"bank.cash"}, []string{"facade.bank.cash"}), q.accounts(), q.suspects(20_000_000), q.sums(),
+		q.bounds(), q.accounts(topics), q.alone(dialect.TradeEvents), q.suspects(20_000_000), q.sums(),
 		q.d.CreateAs(differsTable, q.differs(dialect.TradeEvents)+" UNION ALL "+q.differs(dialect.CashEvents)), q.events(),
 		q.values(dialect.TradeEvents, []string{"price", "state"}, []string{"(0, 'price', 'bank.trades', 3, 12, 'facade.bank.trades', 3, 15)"}),
 	} {

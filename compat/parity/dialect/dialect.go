@@ -115,22 +115,12 @@ func (d Dialect) InsertOne(table string, names, literals []string, unless string
 // MaxInsertRows is how many rows of a table one [Dialect.Insert] may have: Snowflake takes 16,384 placeholders.
 func (d Dialect) MaxInsertRows(t *Table) int { return min(1000, 16384/len(t.Columns)) }
 
-// SelectOffsets reads where the landing stands.
-func (d Dialect) SelectOffsets() string {
-	return "SELECT " + d.Columns("", Lookup(Offsets).Names()) + " FROM " + Offsets + " ORDER BY " + d.Columns("", []string{"side", "topic", "partition"})
-}
-
 // Where gives a condition that holds for one row: names and literals in turn.
-func (d Dialect) Where(pairs ...string) string { return d.pairs(" AND ", pairs) }
-
-// Set gives the assignments of an UPDATE: names and literals in turn.
-func (d Dialect) Set(pairs ...string) string { return d.pairs(", ", pairs) }
-
-func (d Dialect) pairs(between string, pairs []string) string {
+func (d Dialect) Where(pairs ...string) string {
 	var b strings.Builder
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if i > 0 {
-			b.WriteString(between)
+			b.WriteString(" AND ")
 		}
 		b.WriteString(d.Quote(pairs[i]) + " = " + pairs[i+1])
 	}

@@ -29,7 +29,11 @@ func statements(d dialect.Dialect) string {
 	key := []string{"side", d.Literal("bank"), "topic", d.Literal(`it's\n`), "partition", "3"}
 	at := d.Time(time.Date(2013, 10, 7, 16, 30, 0, 123456789, time.FixedZone("", 7200)))
 	say("A row that is not there", d.InsertOne(dialect.Gaps, []string{"side", "topic", "partition", "accepted_at"}, []string{key[1], key[3], key[5], at}, d.Where(key...)))
-	say("A step", "UPDATE "+dialect.Offsets+" SET "+d.Set("next_offset", "8", "changed_at", at)+" WHERE "+d.Where(append(key, "next_offset", "7")...))
+	row := func(partition, caughtUp string) []string {
+		return []string{key[1], key[3], partition, d.Cast("NULL", dialect.Text), "1", "8", "5", "1", "1", "9", at, caughtUp, d.Cast("NULL", dialect.Long), "1381132800464"}
+	}
+	say("A partition that is not there", d.InsertOffset(row("2", at)))
+	say("Two partitions' step", d.UpdateOffsets([][]string{append(row("3", at), "7"), append(row("4", d.Cast("NULL", dialect.Time)), "8")}))
 	say("Out to Parquet", d.ExportParquet("SELECT "+d.Columns("c", cash.Names())+" FROM "+dialect.CashEvents+" c", "@parity/it's/cash_events"))
 	say("In from Parquet", d.ImportParquet(cash, "@parity/cash_events"))
 	if put := d.UploadFile("/tmp/cash_events.parquet", "@parity/cash_events"); put != "" {

@@ -24,5 +24,6 @@
 // # Files
 //
 //	tables.go   the tables, the same for all
+//	offsets.go  how far the landing is, the same for all
 //	dialect.go  the differences
 package dialect

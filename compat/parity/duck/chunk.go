@@ -1,6 +1,7 @@
 package duck
 
 import (
+	"encoding/binary"
 	"errors"
 	"math/big"
 	"math/bits"
@@ -47,8 +48,8 @@ type column struct {
 	flags    []bool
 	decimals []hugeint
 
-	last    string // the last long text, and where it is: many columns have few different ones
-	lastRow int
+	last   string // the last long text, in the chunk's heap: many columns have few different ones
+	lastAs text   // the same, as DuckDB has it
 }
 
 // chunk is a data chunk of DuckDB that is filled in place. It is landing.Chunk.
@@ -60,6 +61,8 @@ type chunk struct {
 	rows    int
 	at      int  // the next column of the row that is begun
 	dirty   bool // the row may have NULLs of one that was given up
+	room    int  // for so many rows
+	heap    heap
 }
 
 // capacity is how many rows a chunk has.
@@ -67,7 +70,7 @@ func capacity() int { return int(mapping.VectorSize()) }
 
 // newChunk makes an empty one. The types are the table's.
 func newChunk(s *Store, t *dialect.Table, types []mapping.LogicalType) *chunk {
-	c := &chunk{store: s, table: t, data: mapping.CreateDataChunk(types), columns: make([]column, len(t.Columns))}
+	c := &chunk{store: s, table: t, data: mapping.CreateDataChunk(types), columns: make([]column, len(t.Columns)), room: capacity()}
 	for i := range c.columns {
 		c.columns[i].kind = t.Columns[i].Type
 	}
@@ -77,7 +80,7 @@ func newChunk(s *Store, t *dialect.Table, types []mapping.LogicalType) *chunk {
 
 // locate finds the columns' memory, after the chunk was made or emptied.
 func (c *chunk) locate() {
-	n := capacity()
+	n := c.room
 	mapping.DataChunkSetSize(c.data, mapping.IdxT(n))
 	for i := range c.columns {
 		col := &c.columns[i]
@@ -91,7 +94,7 @@ func (c *chunk) locate() {
 		switch col.kind {
 		case dialect.Text, dialect.Bytes:
 			col.texts = unsafe.Slice((*text)(values), n)
-			col.last, col.lastRow = "", 0
+			col.last = ""
 		case dialect.Long, dialect.Time:
 			col.longs = unsafe.Slice((*int64)(values), n)
 		case dialect.Integer:
@@ -108,14 +111,18 @@ func (c *chunk) locate() {
 // reset empties it, for it to be filled anew.
 func (c *chunk) reset() {
 	mapping.DataChunkReset(c.data)
+	c.heap.reset()
 	c.locate()
 }
 
-func (c *chunk) destroy() { mapping.DestroyDataChunk(&c.data) }
+func (c *chunk) destroy() {
+	mapping.DestroyDataChunk(&c.data)
+	c.heap.destroy()
+}
 
 func (c *chunk) Table() string { return c.table.Name }
 func (c *chunk) Rows() int     { return c.rows }
-func (c *chunk) Full() bool    { return c.rows == capacity() }
+func (c *chunk) Full() bool    { return c.rows == c.room }
 func (c *chunk) Release()      { c.store.recycle(c) }
 
 // Begin begins a row; one that was begun and not ended is given up.
@@ -169,11 +176,15 @@ func (c *chunk) Text(s string) {
 		return
 	}
 	if s == col.last {
-		col.texts[c.rows] = col.texts[col.lastRow]
+		col.texts[c.rows] = col.lastAs
 		return
 	}
-	mapping.VectorAssignStringElement(col.vector, mapping.IdxT(c.rows), s)
-	col.last, col.lastRow = s, c.rows
+	kept := c.heap.keep(s)
+	to := text{length: uint32(len(s))}
+	copy(to.prefix[:], s)
+	binary.NativeEndian.PutUint64(to.rest[:], uint64(uintptr(unsafe.Pointer(unsafe.StringData(kept))))) // not Go's memory
+	col.texts[c.rows] = to
+	col.last, col.lastAs = kept, to
 }
 
 func (c *chunk) Bytes(b []byte) {
@@ -192,22 +203,32 @@ func (c *chunk) Decimal(d bank.Decimal) error {
 	return nil
 }
 
+// Fixed is Decimal, for digits that fit a word.
+func (c *chunk) Fixed(number int64, fraction int) error {
+	if fraction > decimalScale {
+		c.next()
+		return errDecimal
+	}
+	c.next().decimals[c.rows] = shifted(number, decimalScale-fraction)
+	return nil
+}
+
+// shifted gives n times 10^digits.
+func shifted(n int64, digits int) hugeint {
+	upper, lower := bits.Mul64(uint64(max(n, -n)), powers[digits])
+	if n < 0 {
+		var borrow uint64
+		lower, borrow = bits.Sub64(0, lower, 0)
+		upper, _ = bits.Sub64(0, upper, borrow)
+	}
+	return hugeint{lower, int64(upper)}
+}
+
 // scaled gives a decimal times 10^10, if that is exact and has at most 38 digits.
 func scaled(d bank.Decimal) (hugeint, bool) {
 	exponent := int(d.Exponent())
 	if exponent <= 0 && exponent >= -decimalScale && d.NumDigits() <= 18 {
-		n := d.CoefficientInt64()
-		negative := n < 0
-		if negative {
-			n = -n
-		}
-		upper, lower := bits.Mul64(uint64(n), powers[decimalScale+exponent])
-		if negative {
-			var borrow uint64
-			lower, borrow = bits.Sub64(0, lower, 0)
-			upper, _ = bits.Sub64(0, upper, borrow)
-		}
-		return hugeint{lower, int64(upper)}, true
+		return shifted(d.CoefficientInt64(), decimalScale+exponent), true
 	}
 	whole := d.Shift(decimalScale)
 	if !whole.IsInteger() {

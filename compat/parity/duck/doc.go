@@ -1,8 +1,12 @@
 // Package duck is DuckDB as a warehouse: the only package that imports its driver, which brings the whole of DuckDB in C++ with it. Only hotswap links it.
 //
 // [Open] gives a *sql.DB for everybody who reads or computes by SQL. [OpenStore] gives what package landing writes to: chunks of rows that are filled in place, in DuckDB's own
-// memory, by several goroutines at once, then appended within one transaction. The driver's own appender takes a row as a slice of interfaces, decimals as big integers: with
+// memory, by several goroutines at once, then inserted within one transaction. The driver's own appender takes a row as a slice of interfaces, decimals as big integers: with
 // 70 columns that costs more than reading the event's JSON. So this goes through the driver's lower level, package mapping, on a connection of its own to the same database.
+//
+// The chunks go into a table by INSERT from a function of SQL that hands them out as they are, without a copy. The appender below the driver copies all of them first, then runs the same
+// INSERT on all threads: each makes a part of a row group, which are copied together, and who is done first asks for more work in a loop until the last one is: a third of the
+// landing's time.
 //
 // # Invariants
 //
@@ -10,7 +14,8 @@
 //   - Only one process has a file open; inside it all share one database.
 //   - Nothing comes from the network: no extension is fetched. Parquet is linked in.
 //   - What is written in place is exactly what DuckDB's C interface documents: duckdb_string_t with up to 12 bytes in itself, duckdb_hugeint, validity masks of 64 bits. Longer texts are
-//     given to DuckDB to copy; a text that is the same as the last one of its column shares that copy, which lives as long as the chunk.
+//     copied to memory of DuckDB's that the chunk has; a text that is the same as the last one of its column shares that copy. Both live until the chunk is emptied, which is after
+//     DuckDB has copied its rows.
 //
 // # Failure by failure
 //
@@ -21,7 +26,10 @@
 //
 // # Files
 //
-//	open.go   files and connections
-//	store.go  transactions
-//	chunk.go  rows in DuckDB's memory
+//	open.go    files and connections
+//	store.go   transactions
+//	source.go  chunks as a table, and INSERT from it
+//	chunk.go   rows in DuckDB's memory
+//	heap.go    their long texts
+//	append.go  rows of other tables, by the driver's appender
 package duck

@@ -26,6 +26,7 @@ type Store struct {
 	writing  sync.Mutex // one transaction at a time
 	database mapping.Database
 	conn     mapping.Connection
+	source   source
 
 	mu     sync.Mutex
 	types  map[string][]mapping.LogicalType
@@ -53,6 +54,9 @@ func OpenStore(ctx context.Context, path string) (*Store, error) {
 		if _, err := s.exec(statement); err != nil {
 			return nil, errors.Join(fmt.Errorf("prepare the warehouse %s: %w", path, err), s.Close())
 		}
+	}
+	if err := s.source.register(s.conn); err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare the warehouse %s: %w", path, err), s.Close())
 	}
 	for _, t := range dialect.Tables() {
 		types := make([]mapping.LogicalType, len(t.Columns))
@@ -107,6 +111,7 @@ func (s *Store) Close() error {
 	}
 	s.types = nil
 	s.mu.Unlock()
+	s.source.close()
 	mapping.Disconnect(&s.conn)
 	mapping.Close(&s.database)
 	if err := s.db.Close(); err != nil {
@@ -186,7 +191,7 @@ func (s *Store) Write(ctx context.Context, chunks []landing.Chunk, statements []
 	return err
 }
 
-// insert appends the chunks, table by table.
+// insert inserts the chunks, table by table.
 func (s *Store) insert(chunks []landing.Chunk) error {
 	byTable := slices.Clone(chunks)
 	slices.SortStableFunc(byTable, func(a, b landing.Chunk) int { return strings.Compare(a.Table(), b.Table()) })
@@ -204,36 +209,17 @@ func (s *Store) insert(chunks []landing.Chunk) error {
 	return nil
 }
 
-func (s *Store) append(table string, chunks []landing.Chunk) (err error) {
-	var appender mapping.Appender
-	defer func() {
-		if mapping.AppenderDestroy(&appender) == mapping.StateError && err == nil {
-			err = errors.New("the appender could not be closed")
-		}
-	}()
-	if mapping.AppenderCreateExt(s.conn, "", "", table, &appender) == mapping.StateError {
-		return appenderFault(appender)
-	}
-	for _, one := range chunks {
+func (s *Store) append(table string, chunks []landing.Chunk) error {
+	own := make([]*chunk, len(chunks))
+	for i, one := range chunks {
 		c, ok := one.(*chunk)
 		if !ok || c.store != s {
 			return errors.New("a chunk is not this warehouse's")
 		}
 		mapping.DataChunkSetSize(c.data, mapping.IdxT(c.rows))
-		if mapping.AppendDataChunk(appender, c.data) == mapping.StateError {
-			return appenderFault(appender)
-		}
+		own[i] = c
 	}
-	if mapping.AppenderFlush(appender) == mapping.StateError {
-		return appenderFault(appender)
-	}
-	return nil
-}
-
-func appenderFault(appender mapping.Appender) error {
-	data := mapping.AppenderErrorData(appender)
-	defer mapping.DestroyErrorData(&data)
-	return errors.New(mapping.ErrorDataMessage(data))
+	return s.source.insert(s.conn, own[0].table, s.types[table], own)
 }
 
 // exec runs a statement on the connection that writes, and gives how many rows it changed.

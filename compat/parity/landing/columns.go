@@ -20,10 +20,8 @@ type Chunk interface {
 	Begin()
 	End()
 
-	Null()
-	Text(string) // valid UTF-8
-	Integer(int64)
-	Flag(bool)
+	// Null, Text (valid UTF-8), Integer, Flag and Fixed, which fails like Decimal. A text is not kept: the chunk copies it.
+	bank.Values
 	Time(time.Time)
 	Bytes([]byte)
 	// Decimal fails where the warehouse can't hold the value exactly. The row is lost then.

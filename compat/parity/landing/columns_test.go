@@ -26,6 +26,16 @@ var everything = []string{
 		`"solicited":false,"registered_rep":"R","branch_office":"B","user_data":{"a":{"b":["c"]}},"state":"canceled","settle_date":20131010,"gross_amount":"100","sec_fee":"0.02","taf_fee":"5.95",` +
 		`"net_amount":"-1234567890123456789012345678.0123456789","booked_at":1381132800000,"canceled_at":1381132800464,"replaced_by":"813","replaces":"811"},` +
 		`"position":"-100","balance":"9999999999999999999999999999.9999999999","settled_position":"0","settled_balance":"-0.0000000001"}`,
+	// the same without what is rare: it is scanned
+	`{"event_id":9007199254740994,"event":"canceled","at":1381132800464,"business_date":20131007,"account_id":"100018","trade":{"trade_id":"812","type":"transfer_trade","timestamp":1381132800001,` +
+		`"client_trade_id":"a client's own, rather long id: ü € 𝄞 <>&","date":20131007,"account_id":"100018","quantity":"99999999.0000000001","price":"0.0000000001",` +
+		`"instrument":{"identifier":"US0378331005","identifier_type":"isin","country":"USA","currency":"USD"},"side":{"direction":"sell","qualifier":"short","position":"open"},"capacity":"agency",` +
+		`"mic":"XNYS","exec_mpid":"CLST","contra_mpid":"ABCD","contra_clearing_num":"0161","target_account_id":"100019","settlement":{"currency":"EUR","date":20131010},` +
+		`"fees":{"commission":"1.5","omit_sec":true,"omit_taf":false,"omit_bill":true},"interest":{"yield":"-0.25","accrued":"12.34","accrued_days":17},"is_when_issued":true,"order_id":"o-1",` +
+		`"cancel_trade_id":"the one before","contra_side_qualifier":"short","nscc_clearing":true,"last_market":"XNAS","locate":{"id":"L","source":[1,2.50,null]},"behalf_of_account_id":7,` +
+		`"solicited":false,"registered_rep":"R","branch_office":"B","user_data":{"a b":{"b":["c d"]}},"state":"canceled","settle_date":20131010,"gross_amount":"100","sec_fee":"0.02","taf_fee":"5.95",` +
+		`"net_amount":"-123456789012345678","booked_at":1381132800000,"canceled_at":1381132800464,"replaced_by":"813","replaces":"811"},` +
+		`"position":"-100","balance":"999999999999999999","settled_position":"0","settled_balance":"-0.0000000001"}`,
 	`{"event_id":7,"event":"journal","at":5,"business_date":0,"account_id":"100018","cash_id":"12","client_id":"w\u003c1","currency":"USD","amount":"-250","balance":"-250.5","settled_balance":"18446744073709551616"}`,
 	`{"event_id":3,"event":"rolled","at":1,"from":0,"to":20131008}`,
 }
@@ -210,5 +220,32 @@ func TestContentHash(t *testing.T) {
 	}
 	if len(hashes) < 1500 {
 		t.Errorf("only %d contents", len(hashes))
+	}
+}
+
+// TestRowGivenUp: a row that turns out to be no event after some of its values were there leaves nothing behind in those that come next.
+func TestRowGivenUp(t *testing.T) {
+	t.Parallel()
+	const format = `{"event_id":%d,"event":"journal","at":5,"business_date":0,"account_id":"100018","cash_id":"12","client_id":"%s","currency":"USD","amount":"-250","balance":"%s","settled_balance":"0"}`
+	long, big := "a client's own, rather long id", strings.Repeat("9", 40)
+	store := openStore(t)
+	origin := landing.Origin{Topic: landing.TopicsOf(dialect.SideBank, landing.PrefixBank)[1]}
+	p, err := landing.Feed(t.Context(), landing.Config{Store: store}, func(yield func(landing.Origin, landing.Record) bool) {
+		for i, values := range [][2]string{{long, big}, {"short", "1"}, {long, "1"}, {long, "1.50"}, {long + "!", big}, {long, "1"}} {
+			text := fmt.Sprintf(format, i+1, values[0], values[1])
+			if !yield(origin, landing.Record{Offset: int64(i), Key: []byte("100018"), Value: []byte(text)}) {
+				return
+			}
+		}
+	})
+	if err != nil || p.Events != 4 || p.Rejects != 2 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	query := "SELECT count(*) FROM cash_events WHERE client_id = CASE event_id WHEN 2 THEN 'short' ELSE 'a client''s own, rather long id' END AND canonical = (event_id <> 4)"
+	if n := number(t, store, query); n != 4 {
+		t.Errorf("%d of 4 rows are as they came", n)
+	}
+	if n := number(t, store, "SELECT count(*) FROM landing_rejects WHERE reason LIKE 'a decimal has more%'"); n != 2 {
+		t.Errorf("%d of 2 rejects", n)
 	}
 }

@@ -48,3 +48,16 @@ func hashOf(e *bank.Event, buffer []byte) (uint64, []byte) {
 	buffer = e.AppendJSON(buffer[:0])
 	return ContentHash(buffer), buffer
 }
+
+// hashWithout is ContentHash of a canonical text, of which it is known where the values stand.
+func hashWithout(canonical []byte, own []bank.Span) uint64 {
+	var d xxhash.Digest
+	d.Reset()
+	from := 0
+	for _, value := range own {
+		_, _ = d.Write(canonical[from:value.From])
+		from = value.To
+	}
+	_, _ = d.Write(canonical[from:])
+	return d.Sum64()
+}

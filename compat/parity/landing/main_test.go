@@ -170,7 +170,7 @@ func whole(t testing.TB, store landing.Store, n int64) {
 func eventually(t testing.TB, store landing.Store, query string, want int64) {
 	t.Helper()
 	var got int64
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if got = number(t, store, query); got == want {
 			return
 		}

@@ -203,7 +203,7 @@ func (l *lander) decode(ctx context.Context, b *batch) (*decoded, error) {
 // write writes a batch in one transaction, and notes where everything stands.
 func (l *lander) write(ctx context.Context, d *decoded) error {
 	after := map[Origin]Standing{}
-	statements := d.statements
+	var all []moved
 	for from, s := range d.steps {
 		before := l.standing[from]
 		if before == nil {
@@ -223,11 +223,11 @@ func (l *lander) write(ctx context.Context, d *decoded) error {
 		if !s.caughtUpAt.IsZero() {
 			now.CaughtUpAt = s.caughtUpAt
 		}
-		statements = append(statements, now.save(l.cfg.Store.Dialect(), before.Next))
+		all = append(all, moved{now, before.Next})
 		now.inTable = true
 		after[from] = now
 	}
-	if err := l.cfg.Store.Write(ctx, d.chunks, statements); err != nil {
+	if err := l.cfg.Store.Write(ctx, d.chunks, append(d.statements, save(l.cfg.Store.Dialect(), all)...)); err != nil {
 		return fmt.Errorf("land %d records: %w", d.rows, err)
 	}
 	p := &l.progress

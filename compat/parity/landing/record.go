@@ -3,6 +3,7 @@ package landing
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -53,6 +54,7 @@ type decoder struct {
 	open   map[string]Chunk // by table: not full yet
 	full   []Chunk
 	buffer []byte
+	scan   bank.EventScan
 }
 
 func newDecoder(store Store, tables map[string]*dialect.Table, landed time.Time) *decoder {
@@ -101,9 +103,12 @@ func (d *decoder) record(from *Origin, r *Record, count *tally) error {
 		count.skipped++
 		return nil
 	}
+	if done, err := d.scanned(from, r, count); done || err != nil {
+		return err
+	}
 	e, reason := d.event(from, r)
 	if reason == "" {
-		c, err := d.chunk(tableOf(e))
+		c, err := d.chunk(tableOf(e.Topic()))
 		if err != nil {
 			return err
 		}
@@ -133,6 +138,36 @@ func (d *decoder) record(from *Origin, r *Record, count *tally) error {
 	return nil
 }
 
+// scanned lands a record whose text is in the one spelling, without an event being made of it. Any other is for event: it is not done then.
+func (d *decoder) scanned(from *Origin, r *Record, count *tally) (done bool, err error) {
+	e := &d.scan
+	if r.Event != nil || !e.Open(r.Value) || e.Topic() != from.Contract {
+		return false, nil
+	}
+	d.buffer = d.buffer[:0]
+	if e.AccountID != 0 {
+		d.buffer = strconv.AppendInt(d.buffer, int64(e.AccountID), 10)
+	}
+	if !bytes.Equal(d.buffer, r.Key) {
+		return false, nil
+	}
+	c, err := d.chunk(tableOf(from.Contract))
+	if err != nil {
+		return false, err
+	}
+	c.Begin()
+	appendPlace(c, from, r.Offset, d.landed)
+	if !e.Values(c) {
+		return false, nil // the row is begun anew, by whoever comes next
+	}
+	c.Integer(int64(hashWithout(r.Value, e.Own())))
+	c.Flag(true)
+	c.End()
+	count.events++
+	count.lastID, count.lastAt = max(count.lastID, e.ID), max(count.lastAt, e.At)
+	return true, nil
+}
+
 // event reads a record's event, or says why it is none.
 func (d *decoder) event(from *Origin, r *Record) (e *bank.Event, reason string) {
 	if r.Event != nil {
@@ -157,8 +192,9 @@ func (d *decoder) event(from *Origin, r *Record) (e *bank.Event, reason string) 
 	return &event, ""
 }
 
-func tableOf(e *bank.Event) string {
-	switch e.Topic() {
+// tableOf gives the table of a topic's events.
+func tableOf(contract string) string {
+	switch contract {
 	case bank.TopicTrades:
 		return dialect.TradeEvents
 	case bank.TopicCash:

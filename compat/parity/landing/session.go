@@ -59,11 +59,10 @@ func newSession(cfg Config, stand map[place]Standing) (*session, error) {
 	for _, t := range cfg.Topics {
 		s.topics[t.Name] = t
 	}
-	// It must not go on by itself where the log begins, if that is behind what was read. Control records are kept to know that a partition was read up to its end. In a fetch
-	// session the in-process broker may never give what is in a partition that came later.
+	// It must not go on by itself where the log begins, if that is behind what was read. Control records are kept to know that a partition was read up to its end.
 	options := append([]kgo.Opt{
 		kgo.SeedBrokers(cfg.Brokers...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.MetadataMinAge(metadataAge), kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxPartitionBytes(partitionBytes), kgo.DisableFetchSessions(),
+		kgo.MetadataMinAge(metadataAge), kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxPartitionBytes(partitionBytes),
 	}, cfg.Options...)
 	var err error
 	if s.client, err = kgo.NewClient(options...); err != nil {

@@ -5,7 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/shopspring/decimal"
 
 	"github.com/bkledger/bk/compat/bank"
 	"github.com/bkledger/bk/compat/parity/dialect"
@@ -110,7 +113,7 @@ func (c *sqlChunk) End() {
 }
 
 func (c *sqlChunk) Null()           { c.values = append(c.values, nil) }
-func (c *sqlChunk) Text(s string)   { c.values = append(c.values, s) }
+func (c *sqlChunk) Text(s string)   { c.values = append(c.values, strings.Clone(s)) }
 func (c *sqlChunk) Integer(n int64) { c.values = append(c.values, n) }
 func (c *sqlChunk) Flag(flag bool)  { c.values = append(c.values, flag) }
 func (c *sqlChunk) Time(t time.Time) {
@@ -125,4 +128,9 @@ func (c *sqlChunk) Decimal(d bank.Decimal) error {
 		return errRange
 	}
 	return nil
+}
+
+// Fixed is Decimal, for digits that fit a word.
+func (c *sqlChunk) Fixed(number int64, fraction int) error {
+	return c.Decimal(bank.Decimal{Decimal: decimal.New(number, -int32(fraction))})
 }

@@ -68,33 +68,48 @@ func standings(ctx context.Context, db queryer, d dialect.Dialect) (all []Standi
 	return all, nil
 }
 
-// save gives the statement that puts a standing in the table, where it is as old was.
-func (s *Standing) save(d dialect.Dialect, old int64) Statement {
-	literal := func(n int64) string { return strconv.FormatInt(n, 10) }
+// moved is a partition that a batch takes further.
+type moved struct {
+	now Standing
+	was int64 // Next before
+}
+
+// save gives the statements that put standings in the table: those that are there in one, where they are as they were.
+func save(d dialect.Dialect, all []moved) (statements []Statement) {
+	var there [][]string
+	for _, m := range all {
+		row := m.now.literals(d)
+		if m.now.inTable {
+			there = append(there, append(row, literal(m.was)))
+		} else {
+			statements = append(statements, Statement{SQL: d.InsertOffset(row), Rows: 1})
+		}
+	}
+	if len(there) > 0 {
+		statements = append(statements, Statement{SQL: d.UpdateOffsets(there), Rows: int64(len(there))})
+	}
+	return statements
+}
+
+func literal(n int64) string { return strconv.FormatInt(n, 10) }
+
+// literals gives the values of the table's columns.
+func (s *Standing) literals(d dialect.Dialect) []string {
 	orNull := func(n int64) string {
 		if n == 0 {
-			return "NULL"
+			return d.Cast("NULL", dialect.Long)
 		}
 		return literal(n)
 	}
-	id, caughtUp := "NULL", "NULL"
+	id, caughtUp := d.Cast("NULL", dialect.Text), d.Cast("NULL", dialect.Time)
 	if s.TopicID != "" {
 		id = d.Literal(s.TopicID)
 	}
 	if !s.CaughtUpAt.IsZero() {
 		caughtUp = d.Time(s.CaughtUpAt)
 	}
-	key := []string{"side", d.Literal(s.Side), "topic", d.Literal(s.Topic), "partition", literal(int64(s.Partition))}
-	rest := []string{
-		"topic_id", id, "first_offset", literal(s.First), "next_offset", literal(s.Next), "events", literal(s.Events), "rejects", literal(s.Rejects), "skipped", literal(s.Skipped),
-		"end_offset", literal(s.End), "changed_at", d.Time(s.ChangedAt), "caught_up_at", caughtUp, "last_event_id", orNull(s.LastEventID), "last_event_at", orNull(s.LastEventAt),
+	return []string{
+		d.Literal(s.Side), d.Literal(s.Topic), literal(int64(s.Partition)), id, literal(s.First), literal(s.Next), literal(s.Events), literal(s.Rejects), literal(s.Skipped),
+		literal(s.End), d.Time(s.ChangedAt), caughtUp, orNull(s.LastEventID), orNull(s.LastEventAt),
 	}
-	if s.inTable {
-		return Statement{SQL: "UPDATE " + dialect.Offsets + " SET " + d.Set(rest...) + " WHERE " + d.Where(append(key, "next_offset", literal(old))...), Rows: 1}
-	}
-	var names, values []string
-	for pairs := append(key, rest...); len(pairs) > 0; pairs = pairs[2:] {
-		names, values = append(names, pairs[0]), append(values, pairs[1])
-	}
-	return Statement{SQL: d.InsertOne(dialect.Offsets, names, values, d.Where(key...)), Rows: 1}
 }

@@ -1,60 +1,76 @@
-CREATE OR REPLACE TEMPORARY TABLE parity_pairs AS 
-SELECT l.acct, l.bdate, l.mchain, l.schain, l.lid, l.lplace, l.mafter, l.mbefore, l.safter, l.sbefore, r.rid, r.rplace, r.racct FROM (
-	SELECT account_id AS acct, business_date AS bdate, HASH(account_id, settlement_currency) AS mchain, HASH(account_id, instrument_identifier) AS schain, event_id AS lid,
-		(CASE topic WHEN 'bank.trades' THEN 0 WHEN 'legacy.bank.trades' THEN 1 END * 4096 + "PARTITION") * 281474976710656 + "OFFSET" AS lplace, HASH(content_hash, booked_at, canceled_at) AS lkey,
-		HASH(balance, settled_balance) AS mafter,
-		HASH(balance - CASE WHEN event = 'opened' THEN m WHEN undone THEN -m ELSE 0 END, settled_balance - CASE WHEN event = 'settled' THEN m ELSE 0 END) AS mbefore,
-		HASH("POSITION", settled_position) AS safter,
-		HASH("POSITION" - CASE WHEN event = 'opened' THEN n WHEN undone THEN -n ELSE 0 END, settled_position - CASE WHEN event = 'settled' THEN n ELSE 0 END) AS sbefore
+SELECT MIN(a0), MAX(a1), MIN(e0), MAX(e1), MAX(p1), MAX(o1) FROM (SELECT MIN(account_id) AS a0, MAX(account_id) AS a1, MIN(event_id) AS e0, MAX(event_id) AS e1, MAX("PARTITION") AS p1, MAX("OFFSET") AS o1 FROM trade_events UNION ALL SELECT MIN(account_id) AS a0, MAX(account_id) AS a1, MIN(event_id) AS e0, MAX(event_id) AS e1, MAX("PARTITION") AS p1, MAX("OFFSET") AS o1 FROM cash_events) AS b;
+
+CREATE OR REPLACE TEMPORARY TABLE parity_accounts AS SELECT acct, SUM(n) AS n, SUM(ln) AS ln, SUM(rn) AS rn, SUM(bad) + ABS(SUM(ln) - SUM(n)) + ABS(SUM(rn) - SUM(n)) AS bad, SUM(ends) AS ends FROM (
+SELECT acct, COUNT(*) AS n, 0 AS ln, 0 AS rn, COUNT_IF(lid = lid0 OR rid <= rid0 OR CASE WHEN lplace < lplace0 THEN FLOOR(lplace / 67108864) = FLOOR(lplace0 / 67108864) ELSE FALSE END OR CASE WHEN rplace < rplace0 THEN FLOOR(rplace / 67108864) = FLOOR(rplace0 / 67108864) ELSE FALSE END) AS bad, 0 AS ends FROM (
+	SELECT acct, lid, rid, lplace, rplace, LAG(lid) OVER (PARTITION BY acct ORDER BY lid) AS lid0, LAG(rid) OVER (PARTITION BY acct ORDER BY lid) AS rid0, LAG(lplace) OVER (PARTITION BY acct ORDER BY lid) AS lplace0, LAG(rplace) OVER (PARTITION BY acct ORDER BY lid) AS rplace0
 	FROM (
-		SELECT *, CASE WHEN (side_direction = 'buy') = (account_id = trade_account_id) THEN quantity ELSE -quantity END AS n, CASE WHEN account_id = trade_account_id THEN net_amount WHEN side_direction = 'buy' THEN gross_amount + COALESCE(interest_accrued, 0)
-		ELSE -(gross_amount + COALESCE(interest_accrued, 0)) END AS m, event = 'canceled' AND (business_date = 0 OR trade_date <= business_date) AS undone
-		FROM trade_events WHERE "SIDE" = 'bank'
-	) AS t
-) AS l FULL OUTER JOIN (
-	SELECT account_id AS racct, HASH(content_hash, booked_at, canceled_at) AS rkey, event_id AS rid, "PARTITION" * 281474976710656 + "OFFSET" AS rplace FROM trade_events WHERE "SIDE" = 'bk'
-) AS r ON l.lkey = r.rkey AND l.acct = r.racct;
-
-CREATE OR REPLACE TEMPORARY TABLE parity_cash_pairs AS 
-SELECT l.acct, l.bdate, l.mchain, l.lid, l.lplace, l.mafter, l.mbefore, r.rid, r.rplace, r.racct FROM (
-	SELECT account_id AS acct, business_date AS bdate, HASH(account_id, currency) AS mchain, event_id AS lid, "PARTITION" * 281474976710656 + "OFFSET" AS lplace, content_hash AS lkey,
-		HASH(balance, settled_balance) AS mafter, HASH(balance - amount, settled_balance - amount) AS mbefore
-	FROM cash_events WHERE "SIDE" = 'bank'
-) AS l FULL OUTER JOIN (
-	SELECT account_id AS racct, content_hash AS rkey, event_id AS rid, "PARTITION" * 281474976710656 + "OFFSET" AS rplace FROM cash_events WHERE "SIDE" = 'bk'
-) AS r ON l.lkey = r.rkey AND l.acct = r.racct;
-
-CREATE OR REPLACE TEMPORARY TABLE parity_accounts AS SELECT acct, SUM(n) AS n, SUM(ln) AS ln, SUM(rn) AS rn, SUM(bad) AS bad, SUM(ends) AS ends FROM (
-SELECT COALESCE(acct, racct) AS acct, COUNT(*) AS n, COUNT(lid) AS ln, COUNT(rid) AS rn, COUNT_IF(lid IS NULL OR rid IS NULL OR lid = lid0 OR rid <= rid0
-		OR (lplace < lplace0 AND FLOOR(lplace / 281474976710656) = FLOOR(lplace0 / 281474976710656)) OR (rplace < rplace0 AND FLOOR(rplace / 281474976710656) = FLOOR(rplace0 / 281474976710656))) AS bad, 0 AS ends FROM (
-	SELECT acct, racct, lid, rid, lplace, rplace, LAG(lid) OVER (PARTITION BY acct ORDER BY lid) AS lid0, LAG(rid) OVER (PARTITION BY acct ORDER BY lid) AS rid0, LAG(lplace) OVER (PARTITION BY acct ORDER BY lid) AS lplace0, LAG(rplace) OVER (PARTITION BY acct ORDER BY lid) AS rplace0
-	FROM parity_pairs
-) AS o GROUP BY COALESCE(acct, racct)
+		SELECT CAST(account_id AS NUMBER(10,0)) AS acct, event_id AS lid, (CASE topic WHEN 'bank.trades' THEN 0 WHEN 'legacy.bank.trades' THEN 32 END + CAST("PARTITION" AS NUMBER(19,0))) * 67108864 + "OFFSET" AS lplace, HASH(content_hash, account_id, booked_at, canceled_at) AS lkey FROM trade_events WHERE "SIDE" = 'bank'
+	) AS l JOIN (
+		SELECT event_id AS rid, CAST(CAST("PARTITION" AS NUMBER(19,0)) * 67108864 + "OFFSET" AS NUMBER(10,0)) AS rplace, HASH(content_hash, account_id, booked_at, canceled_at) AS rkey FROM trade_events WHERE "SIDE" = 'bk'
+	) AS r ON l.lkey = r.rkey
+) AS o GROUP BY acct
 UNION ALL
-SELECT COALESCE(acct, racct) AS acct, COUNT(*) AS n, COUNT(lid) AS ln, COUNT(rid) AS rn, COUNT_IF(lid IS NULL OR rid IS NULL OR lid = lid0 OR rid <= rid0
-		OR (lplace < lplace0 AND FLOOR(lplace / 281474976710656) = FLOOR(lplace0 / 281474976710656)) OR (rplace < rplace0 AND FLOOR(rplace / 281474976710656) = FLOOR(rplace0 / 281474976710656))) AS bad, 0 AS ends FROM (
-	SELECT acct, racct, lid, rid, lplace, rplace, LAG(lid) OVER (PARTITION BY acct ORDER BY lid) AS lid0, LAG(rid) OVER (PARTITION BY acct ORDER BY lid) AS rid0, LAG(lplace) OVER (PARTITION BY acct ORDER BY lid) AS lplace0, LAG(rplace) OVER (PARTITION BY acct ORDER BY lid) AS rplace0
-	FROM parity_cash_pairs
-) AS o GROUP BY COALESCE(acct, racct)
+SELECT acct, COUNT(*) AS n, 0 AS ln, 0 AS rn, COUNT_IF(lid = lid0 OR rid <= rid0 OR CASE WHEN lplace < lplace0 THEN FLOOR(lplace / 67108864) = FLOOR(lplace0 / 67108864) ELSE FALSE END OR CASE WHEN rplace < rplace0 THEN FLOOR(rplace / 67108864) = FLOOR(rplace0 / 67108864) ELSE FALSE END) AS bad, 0 AS ends FROM (
+	SELECT acct, lid, rid, lplace, rplace, LAG(lid) OVER (PARTITION BY acct ORDER BY lid) AS lid0, LAG(rid) OVER (PARTITION BY acct ORDER BY lid) AS rid0, LAG(lplace) OVER (PARTITION BY acct ORDER BY lid) AS lplace0, LAG(rplace) OVER (PARTITION BY acct ORDER BY lid) AS rplace0
+	FROM (
+		SELECT CAST(account_id AS NUMBER(10,0)) AS acct, event_id AS lid, CAST(CAST("PARTITION" AS NUMBER(19,0)) * 67108864 + "OFFSET" AS NUMBER(10,0)) AS lplace, HASH(content_hash, account_id) AS lkey FROM cash_events WHERE "SIDE" = 'bank'
+	) AS l JOIN (
+		SELECT event_id AS rid, CAST(CAST("PARTITION" AS NUMBER(19,0)) * 67108864 + "OFFSET" AS NUMBER(10,0)) AS rplace, HASH(content_hash, account_id) AS rkey FROM cash_events WHERE "SIDE" = 'bk'
+	) AS r ON l.lkey = r.rkey
+) AS o GROUP BY acct
 UNION ALL
-SELECT acct, 0 AS n, 0 AS ln, 0 AS rn, COUNT_IF(should <> was) AS bad, COUNT_IF(bdate0 IS NULL OR bdate <> bdate0) AS ends FROM (
-	SELECT acct, bdate, mbefore AS should, LAG(mafter, 1, HASH(CAST(0 AS NUMBER(38,10)), CAST(0 AS NUMBER(38,10)))) OVER (PARTITION BY mchain ORDER BY lid) AS was, LAG(bdate) OVER (PARTITION BY mchain ORDER BY lid) AS bdate0
-	FROM (SELECT acct, bdate, mchain, lid, mbefore, mafter FROM parity_pairs WHERE acct IS NOT NULL
-		UNION ALL SELECT acct, bdate, mchain, lid, mbefore, mafter FROM parity_cash_pairs WHERE acct IS NOT NULL) AS m
+SELECT acct, 0 AS n, COUNT(*) AS ln, 0 AS rn, COUNT_IF(should <> was) AS bad, COUNT_IF(bdate IS DISTINCT FROM bdate0) AS ends FROM (
+	SELECT acct, bdate, should, LAG(after, 1, HASH(CAST(0 AS NUMBER(38,10)), CAST(0 AS NUMBER(38,10)))) OVER (PARTITION BY chain ORDER BY lid) AS was, LAG(bdate) OVER (PARTITION BY chain ORDER BY lid) AS bdate0
+	FROM (
+		SELECT acct, bdate, chain, lid, HASH(total, settled) AS after, CASE
+			WHEN event = 'opened' THEN HASH(total - adds, settled)
+			WHEN event = 'settled' THEN HASH(total, settled - adds)
+			WHEN event = 'canceled' AND (bdate = 0 OR trade_date <= bdate) THEN HASH(total + adds, settled)
+			ELSE HASH(total, settled) END AS should
+		FROM (
+			SELECT CAST(account_id AS NUMBER(10,0)) AS acct, business_date AS bdate, HASH(account_id, settlement_currency) AS chain, event_id AS lid, event, trade_date, balance AS total, settled_balance AS settled, CASE WHEN account_id = trade_account_id THEN net_amount WHEN side_direction = 'buy' THEN gross_amount + COALESCE(interest_accrued, 0)
+		ELSE -(gross_amount + COALESCE(interest_accrued, 0)) END AS adds
+			FROM trade_events WHERE "SIDE" = 'bank'
+		) AS t
+		UNION ALL
+		SELECT CAST(account_id AS NUMBER(10,0)), business_date, HASH(account_id, currency), event_id, HASH(balance, settled_balance), HASH(balance - amount, settled_balance - amount)
+		FROM cash_events WHERE "SIDE" = 'bank'
+	) AS e
 ) AS c GROUP BY acct
 UNION ALL
-SELECT acct, 0 AS n, 0 AS ln, 0 AS rn, COUNT_IF(should <> was) AS bad, COUNT_IF(bdate0 IS NULL OR bdate <> bdate0) AS ends FROM (
-	SELECT acct, bdate, sbefore AS should, LAG(safter, 1, HASH(CAST(0 AS NUMBER(38,10)), CAST(0 AS NUMBER(38,10)))) OVER (PARTITION BY schain ORDER BY lid) AS was, LAG(bdate) OVER (PARTITION BY schain ORDER BY lid) AS bdate0
-	FROM (SELECT acct, bdate, schain, lid, sbefore, safter FROM parity_pairs WHERE acct IS NOT NULL) AS s
+SELECT acct, 0 AS n, 0 AS ln, 0 AS rn, COUNT_IF(should <> was) AS bad, COUNT_IF(bdate IS DISTINCT FROM bdate0) AS ends FROM (
+	SELECT acct, bdate, should, LAG(after, 1, HASH(CAST(0 AS NUMBER(38,10)), CAST(0 AS NUMBER(38,10)))) OVER (PARTITION BY chain ORDER BY lid) AS was, LAG(bdate) OVER (PARTITION BY chain ORDER BY lid) AS bdate0
+	FROM (
+		SELECT acct, bdate, chain, lid, HASH(total, settled) AS after, CASE
+			WHEN event = 'opened' THEN HASH(total - adds, settled)
+			WHEN event = 'settled' THEN HASH(total, settled - adds)
+			WHEN event = 'canceled' AND (bdate = 0 OR trade_date <= bdate) THEN HASH(total + adds, settled)
+			ELSE HASH(total, settled) END AS should
+		FROM (
+			SELECT CAST(account_id AS NUMBER(10,0)) AS acct, business_date AS bdate, HASH(account_id, instrument_identifier) AS chain, event_id AS lid, event, trade_date, "POSITION" AS total, settled_position AS settled, CASE WHEN (side_direction = 'buy') = (account_id = trade_account_id) THEN quantity ELSE -quantity END AS adds
+			FROM trade_events WHERE "SIDE" = 'bank'
+		) AS t
+	) AS e
 ) AS c GROUP BY acct
 UNION ALL
 SELECT account_id AS acct, 0 AS n, 0 AS ln, 0 AS rn, COUNT(*) AS bad, 0 AS ends FROM trade_events WHERE NOT canonical GROUP BY account_id
 UNION ALL
 SELECT account_id AS acct, 0 AS n, 0 AS ln, 0 AS rn, COUNT(*) AS bad, 0 AS ends FROM cash_events WHERE NOT canonical GROUP BY account_id
+UNION ALL
+SELECT account_id AS acct, 0 AS n, 0 AS ln, COUNT(*) AS rn, 0 AS bad, 0 AS ends FROM trade_events WHERE "SIDE" = 'bk' GROUP BY account_id
+UNION ALL
+SELECT account_id AS acct, 0 AS n, 0 AS ln, COUNT(*) AS rn, 0 AS bad, 0 AS ends FROM cash_events WHERE "SIDE" = 'bk' GROUP BY account_id
 ) AS a GROUP BY acct;
 
+SELECT COUNT(*) AS n FROM (
+	SELECT HASH(content_hash, account_id, booked_at, canceled_at) AS lkey FROM trade_events WHERE "SIDE" = 'bank' AND account_id IN (SELECT acct FROM parity_accounts WHERE n <> ln OR n <> rn)
+) AS l FULL OUTER JOIN (
+	SELECT HASH(content_hash, account_id, booked_at, canceled_at) AS rkey FROM trade_events WHERE "SIDE" = 'bk' AND account_id IN (SELECT acct FROM parity_accounts WHERE n <> ln OR n <> rn)
+) AS r ON lkey = rkey WHERE lkey IS NULL OR rkey IS NULL;
+
 CREATE OR REPLACE TEMPORARY TABLE parity_suspects AS 
-SELECT acct, n, bad, SUM(n) OVER (ORDER BY acct ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - n < 20000000 AS examined FROM parity_accounts WHERE bad > 0;
+SELECT acct, events AS n, bad, SUM(events) OVER (ORDER BY acct ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - events < 20000000 AS examined
+FROM (SELECT acct, GREATEST(ln, rn) AS events, bad FROM parity_accounts WHERE bad > 0) AS a;
 
 SELECT "SIDE" AS sd, business_date, event, settlement_currency AS curr, COUNT(*) AS n, RTRIM(RTRIM(TO_VARCHAR(CAST(SUM(net_amount) AS NUMBER(38,10)), 'FM9999999999999999999999999990.0000000000'), '0'), '.') AS total FROM trade_events GROUP BY "SIDE", business_date, event, settlement_currency
 UNION ALL SELECT "SIDE", business_date, event, currency, COUNT(*), RTRIM(RTRIM(TO_VARCHAR(CAST(SUM(amount) AS NUMBER(38,10)), 'FM9999999999999999999999999990.0000000000'), '0'), '.') FROM cash_events GROUP BY "SIDE", business_date, event, currency;

@@ -175,8 +175,11 @@ SELECT "SIDE", topic, "PARTITION", topic_id, first_offset, next_offset, events, 
 -- A row that is not there
 INSERT INTO landing_gaps ("SIDE", topic, "PARTITION", accepted_at) SELECT 'bank', 'it''s\\n', 3, '2013-10-07 14:30:00.123456'::TIMESTAMP_NTZ WHERE NOT EXISTS (SELECT 1 FROM landing_gaps WHERE "SIDE" = 'bank' AND topic = 'it''s\\n' AND "PARTITION" = 3);
 
--- A step
-UPDATE landing_offsets SET next_offset = 8, changed_at = '2013-10-07 14:30:00.123456'::TIMESTAMP_NTZ WHERE "SIDE" = 'bank' AND topic = 'it''s\\n' AND "PARTITION" = 3 AND next_offset = 7;
+-- A partition that is not there
+INSERT INTO landing_offsets ("SIDE", topic, "PARTITION", topic_id, first_offset, next_offset, events, rejects, skipped, end_offset, changed_at, caught_up_at, last_event_id, last_event_at) SELECT 'bank', 'it''s\\n', 2, CAST(NULL AS VARCHAR), 1, 8, 5, 1, 1, 9, '2013-10-07 14:30:00.123456'::TIMESTAMP_NTZ, '2013-10-07 14:30:00.123456'::TIMESTAMP_NTZ, CAST(NULL AS NUMBER(19,0)), 1381132800464 WHERE NOT EXISTS (SELECT 1 FROM landing_offsets WHERE "SIDE" = 'bank' AND topic = 'it''s\\n' AND "PARTITION" = 2);
+
+-- Two partitions' step
+UPDATE landing_offsets SET topic_id = v.topic_id, first_offset = v.first_offset, next_offset = v.next_offset, events = v.events, rejects = v.rejects, skipped = v.skipped, end_offset = v.end_offset, changed_at = v.changed_at, caught_up_at = v.caught_up_at, last_event_id = v.last_event_id, last_event_at = v.last_event_at FROM (SELECT 'bank' AS "SIDE", 'it''s\\n' AS topic, 3 AS "PARTITION", CAST(NULL AS VARCHAR) AS topic_id, 1 AS first_offset, 8 AS next_offset, 5 AS events, 1 AS rejects, 1 AS skipped, 9 AS end_offset, '2013-10-07 14:30:00.123456'::TIMESTAMP_NTZ AS changed_at, '2013-10-07 14:30:00.123456'::TIMESTAMP_NTZ AS caught_up_at, CAST(NULL AS NUMBER(19,0)) AS last_event_id, 1381132800464 AS last_event_at, 7 AS was UNION ALL SELECT 'bank', 'it''s\\n', 4, CAST(NULL AS VARCHAR), 1, 8, 5, 1, 1, 9, '2013-10-07 14:30:00.123456'::TIMESTAMP_NTZ, CAST(NULL AS TIMESTAMP_NTZ(6)), CAST(NULL AS NUMBER(19,0)), 1381132800464, 8) AS v WHERE landing_offsets."SIDE" = v."SIDE" AND landing_offsets.topic = v.topic AND landing_offsets."PARTITION" = v."PARTITION" AND landing_offsets.next_offset = v.was;
 
 -- Out to Parquet
 COPY INTO @parity/it's/cash_events FROM (SELECT c."SIDE", c.topic, c."PARTITION", c."OFFSET", c.landed_at, c.event_id, c.event, c."AT", c.business_date, c.account_id, c.cash_id, c.client_id, c.currency, c.amount, c.balance, c.settled_balance, c.content_hash, c.canonical FROM cash_events c) FILE_FORMAT = (TYPE = PARQUET) HEADER = TRUE OVERWRITE = TRUE;
