@@ -2,10 +2,12 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -91,9 +93,7 @@ func TestFencedLeaderCantAppend(t *testing.T) {
 	first.define(t)
 	first.mustBook(t, "100001/before")
 
-	if err := process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, process)
 	stopped := time.Now()
 	type outcome struct {
 		key string
@@ -150,6 +150,25 @@ func TestFencedLeaderCantAppend(t *testing.T) {
 	second.mustBook(t, "100001/end")
 	awaitEvent(t, broker.Addr(), "100001/end")
 	second.verified(t)
+}
+
+// freeze stops a process, which is the test's child, and returns when all of it stands still: what is sent to it from then on it has not seen.
+func freeze(t *testing.T, process *os.Process) {
+	t.Helper()
+	if err := process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	var status syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(process.Pid, &status, syscall.WUNTRACED, nil)
+		if errors.Is(err, syscall.EINTR) {
+			continue
+		}
+		if err != nil || !status.Stopped() {
+			t.Fatalf("the process does not stand still: %v, status %#x", err, status)
+		}
+		return
+	}
 }
 
 // lines keeps what is logged.

@@ -32,7 +32,8 @@
 //   - The process dies: batches without COMMIT are gone, callers retry with their keys. Its sessions end, and with them the advisory
 //     lock; a standby gets the lock within 200 ms and takes over.
 //   - The process hangs: its lease runs out, the standby ends its sessions and takes over. When it wakes, its transactions fail
-//     at the fence or find their session gone.
+//     at the fence or find their session gone. An append that had gone out whole Postgres has committed without it, before the epoch was
+//     raised: it is booked, and the process says so when it wakes.
 //   - A COPY or COMMIT fails, the connection is lost, Postgres restarts: the term ends. What was not handed to a committer is answered
 //     "not booked". For a batch whose COMMIT got no answer nobody knows, so its callers wait until a new term has begun: the
 //     raised epoch proves that the old transaction has ended, and whether its last row is there, with its hash, is the answer.
