@@ -298,6 +298,16 @@ func TestHangingWriterIsFenced(t *testing.T) {
 	}
 	hanging := first.BookAsync(t.Context(), []*ledger.Command{trade("hangs", "1")}, journal.BookOptions{})
 	eventually(t, "the first is no writer any more", func() bool { return !first.Leading() })
+	watch := owner(t, dsn)
+	eventually(t, "the hanging session has been ended", func() bool { // what got its lock before that would be booked
+		var n int
+		err := watch.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' AND query LIKE '%COPY bk.journal%'
+			AND pid <> pg_backend_pid()`).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n == 0
+	})
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
