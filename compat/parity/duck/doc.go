@@ -6,7 +6,7 @@
 //
 // The chunks go into a table by INSERT from a function of SQL that hands them out as they are, without a copy. The appender below the driver copies all of them first, then runs the same
 // INSERT on all threads: each makes a part of a row group, which are copied together, and who is done first asks for more work in a loop until the last one is: a third of the
-// landing's time.
+// landing's time. Here each thread gets whole row groups, and who is done first sleeps.
 //
 // # Invariants
 //

@@ -32,7 +32,7 @@ const rowGroup = 122_880
 // workPoll is how often it is looked whether DuckDB's own threads are done with what is left of an INSERT.
 const workPoll = 100 * time.Microsecond
 
-// source is a function of SQL that gives a store's chunks as a table: INSERT reads them where they were filled. It is used by who writes, one at a time.
+// source is a function of SQL that gives a store's chunks as a table: INSERT reads them where they were filled. One INSERT at a time reads it, on several threads.
 type source struct {
 	name   string
 	handle *C.uintptr_t // a cgo.Handle in memory of C, 0 when the store is closed; DuckDB's, which has the function for as long as it has the database open
@@ -165,7 +165,7 @@ func bkChunksNext(info, to unsafe.Pointer) {
 	mapping.DataChunkSetSize(out, mapping.IdxT(c.rows))
 }
 
-// insert inserts chunks of a table. This thread does the work, or sleeps while another one does: left to itself, DuckDB would ask for more work all the time until that is done, which
+// insert inserts chunks of a table, a row group a thread. This thread works, or sleeps while others do: left to itself, DuckDB would ask for more work all the time until that is done, which
 // takes the processor from those who read the next events.
 func (s *source) insert(conn mapping.Connection, t *dialect.Table, types []mapping.LogicalType, chunks []*chunk) (err error) {
 	s.table, s.types, s.shares, s.threads = t, types, share(chunks), nil
