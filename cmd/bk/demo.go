@@ -9,13 +9,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/bkledger/bk/api/client"
 	"github.com/bkledger/bk/bench/tradingday"
+	"github.com/bkledger/bk/migrations/embedded"
 )
 
 // demo is what `bk demo` is told, and what it runs.
@@ -25,7 +25,7 @@ type demo struct {
 	seed   int
 	exit   bool
 	out    io.Writer
-	lock   *os.File // of a temporary folder
+	folder *embedded.Folder // a temporary one; nil with --data
 }
 
 func newDemoCommand(a *app) *cobra.Command {
@@ -58,7 +58,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	if !keep {
-		defer func() { err = errors.Join(err, os.RemoveAll(d.stack.dir), d.lock.Close()) }()
+		defer func() { err = errors.Join(err, d.folder.Remove()) }()
 	}
 	logPath := filepath.Join(d.stack.dir, "bk.log")
 	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -139,50 +139,13 @@ func (d *demo) prepare(lookup func(string) (string, bool)) (day *tradingday.Day,
 	}
 	if keep {
 		err = os.MkdirAll(d.stack.dir, 0o755)
-	} else {
-		d.stack.dir, d.lock, err = temporaryFolder()
+	} else if d.folder, err = embedded.NewFolder("bk-demo-"); err == nil {
+		d.stack.dir = d.folder.Dir
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("data folder: %w", err)
 	}
 	return day, keep, nil
-}
-
-const (
-	temporaryPrefix = "bk-demo-"
-	temporaryLock   = "demo.lock" // held, by the kernel's account, while the demo lives
-)
-
-// temporaryFolder makes a folder for one demo, and removes those that killed ones have left.
-func temporaryFolder() (dir string, lock *os.File, err error) {
-	left, err := filepath.Glob(filepath.Join(os.TempDir(), temporaryPrefix+"*", temporaryLock))
-	if err != nil {
-		return "", nil, err
-	}
-	for _, path := range left {
-		// What can't be opened or locked is another user's, or another demo's that lives.
-		if lock, err := lockFile(path); err == nil {
-			_ = os.RemoveAll(filepath.Dir(path)) // the next demo tries again
-			lock.Close()
-		}
-	}
-	if dir, err = os.MkdirTemp("", temporaryPrefix); err != nil {
-		return "", nil, err
-	}
-	lock, err = lockFile(filepath.Join(dir, temporaryLock))
-	return dir, lock, err
-}
-
-func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
 }
 
 // show books the day and shows what came of it.

@@ -53,6 +53,7 @@
 //   - postgres_cluster.go: initdb and settings, each with its reason
 //   - postgres_home.go: the folder: lock, leftovers, password, log
 //   - lock.go: giving a folder up
+//   - folder.go: a temporary folder of a demo
 //   - postgres_user.go: running as another user
 //   - postgres_binaries.go: finding the server programs
 //   - postgres_process.go, postgres_watch.go, postgres_linux.go,

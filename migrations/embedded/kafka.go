@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
@@ -77,7 +78,7 @@ func (c KafkaConfig) Validate() error {
 type Kafka struct {
 	cluster *kfake.Cluster
 	addr    string
-	lock    *os.File // nil in memory
+	lock    *flock.Flock // nil in memory
 	log     *kafkaLog
 	stop    sync.Once
 	stopErr error
@@ -96,7 +97,7 @@ func StartKafka(ctx context.Context, cfg KafkaConfig) (_ *Kafka, err error) {
 	k := &Kafka{log: &kafkaLog{log: log}}
 	defer func() {
 		if err != nil && k.lock != nil {
-			_ = release(k.lock) // the error of the start is the one to tell
+			_ = k.lock.Unlock() // the error of the start is the one to tell
 		}
 	}()
 	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.ClusterID("bk-embedded"), kfake.WithLogger(k.log), kfake.BrokerConfigs(kafkaBrokerConfigs())}
@@ -150,7 +151,7 @@ func (k *Kafka) Stop() error {
 		k.cluster.Close()
 		k.stopErr = k.log.kept()
 		if k.lock != nil {
-			k.stopErr = errors.Join(k.stopErr, release(k.lock))
+			k.stopErr = errors.Join(k.stopErr, k.lock.Unlock())
 		}
 	})
 	return k.stopErr
@@ -163,7 +164,7 @@ func MoveKafkaAside(dir string) (moved string, err error) {
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, release(lock)) }()
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	base := filepath.Clean(dir) + ".torn-" + time.Now().UTC().Format("20060102T150405Z")
 	for n := 0; n < 1000; n++ {
 		moved = base
@@ -192,22 +193,18 @@ func kafkaBrokerConfigs() map[string]string {
 }
 
 // lockKafka makes the folder if need be, and takes its lock, which the kernel gives free when the process dies.
-func lockKafka(dir string) (*os.File, error) {
+func lockKafka(dir string) (*flock.Flock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the embedded Kafka's folder: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("opening the embedded Kafka's lock: %w", err)
+	lock := flock.New(filepath.Join(dir, "lock"))
+	switch ours, err := lock.TryLock(); {
+	case err != nil:
+		return nil, fmt.Errorf("locking %s: %w", lock.Path(), err)
+	case !ours:
+		return nil, fmt.Errorf("%w: %s", ErrKafkaBusy, dir)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w: %s", ErrKafkaBusy, dir)
-		}
-		return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
-	}
-	return f, nil
+	return lock, nil
 }
 
 // kafkaLog hands kfake's lines to slog and, while the broker stops, keeps its errors: kfake's Close answers none.
