@@ -20,6 +20,7 @@ import (
 	"github.com/bkledger/bk/ledger/journal"
 	"github.com/bkledger/bk/migrations/kafkatest"
 	"github.com/bkledger/bk/migrations/pgtest"
+	"github.com/bkledger/bk/migrations/testlog"
 )
 
 // A booking goes all the way: journal, projection, event, proof.
@@ -128,10 +129,10 @@ func TestPostgresComesLater(t *testing.T) {
 	if err := cluster.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	logs := &lines{}
+	logs := &testlog.Lines{}
 	cfg := testConfig(t, cluster.DSN())
 	cfg.Listen, cfg.MetricsListen = freeAddress(t), freeAddress(t)
-	cfg.Log = logs.logger()
+	cfg.Log = logs.Logger()
 	n, ready := launch(t, cfg)
 	url := "http://" + cfg.MetricsListen
 	eventually(t, 10*time.Second, "the metrics listener answers", func() bool {
@@ -164,7 +165,7 @@ func TestPostgresComesLater(t *testing.T) {
 	}
 	c.define(t)
 	c.mustBook(t, "100001/late")
-	if said := logs.count("can't use postgres yet"); said < 1 || said > 3 { // refused, maybe "starting up" in between
+	if said := logs.Count("can't use postgres yet"); said < 1 || said > 3 { // refused, maybe "starting up" in between
 		t.Errorf("the log says %d times that Postgres is away", said)
 	}
 

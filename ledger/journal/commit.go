@@ -63,7 +63,7 @@ func (t *term) commit(ctx context.Context, conn *pgconn.PgConn, b *batch) error 
 
 // appendStatement is a transaction that appends rows in the format of COPY if an epoch is still the shard's, and fails with a division by zero if it isn't.
 func appendStatement(shard uint16, epoch int64) string {
-	return fmt.Sprintf("BEGIN; SELECT 1 / count(*) FROM (SELECT FROM bk.shard WHERE shard = %d AND epoch = %d FOR SHARE) AS fence; %s; COMMIT", shard, epoch, copyRows)
+	return fmt.Sprintf("BEGIN; %s; %s; COMMIT", Fence(shard, epoch), copyRows)
 }
 
 const divisionByZero = "22012" // the state that Postgres gives it

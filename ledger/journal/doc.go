@@ -42,6 +42,8 @@
 //   - The journal's tail was cut off: the lease says what was acknowledged at its last beat, a second ago at most under load; no new term
 //     begins on less. A restore of the whole database to an earlier moment takes the lease with it: that shows in Kafka only.
 //   - Shutdown: nothing new is taken, what was accepted is booked and answered, a last beat says how far, the writer's lock is given up.
+//   - A bulk load (package bulk) is under way: it raised the epoch as a takeover does, and a takeover finds it behind the same lock, and doesn't
+//     happen (ErrLoading). What is loaded is no part of bk.journal before all of it is verified, so that standbys go on with the empty journal.
 //   - Overload: what may be in flight is bounded by weight; beyond that callers are refused at once, or wait if they asked to.
 //
 // # Tried and rejected
@@ -58,4 +60,5 @@
 //	roll.go                           the business day, and the hold that a roll has on bookings
 //	rows.go chain.go commit.go        COPY's bytes, the hash chain, the transaction
 //	reader.go store.go                reading: the tail in memory, the rest from Postgres
+//	bulk.go                           what a bulk load needs of all this: rows, the epoch, the fence
 package journal

@@ -25,6 +25,8 @@ var (
 	ErrGap = fmt.Errorf("journal: %w", ledger.ErrBroken)
 	// ErrTailCut: the journal ends before entries that were acknowledged. Nothing may be appended to it.
 	ErrTailCut = errors.New("journal: acknowledged entries are missing at its end")
+	// ErrLoading: a bulk load (package bulk) holds the ledger. Nobody leads it until the load is done or aborted.
+	ErrLoading = errors.New("journal: a bulk load holds this ledger")
 	// errFenced: another process has taken the shard over. It ends a term and stands in the log.
 	errFenced = errors.New("journal: another process took over")
 )

@@ -20,7 +20,10 @@ type rowsMark struct{ length, count, keys int }
 
 var copyHeader = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")
 
-const copyRows = `COPY bk.journal (shard, seq, epoch, key_hash, subject, hash, payload) FROM STDIN (FORMAT binary)`
+// Columns are those of bk.journal, in the order in which rows are copied.
+const Columns = "shard, seq, epoch, key_hash, subject, hash, payload"
+
+const copyRows = `COPY bk.journal (` + Columns + `) FROM STDIN (FORMAT binary)`
 
 func (r *rows) reset() {
 	r.buf, r.count, r.keys = append(r.buf[:0], copyHeader...), 0, r.keys[:0]

@@ -108,17 +108,11 @@ func (j *Journal) raiseEpoch(ctx context.Context, lock *pgx.Conn) (epoch int64, 
 			if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '1s'"); err != nil {
 				return err
 			}
-			err := tx.QueryRow(ctx, `INSERT INTO bk.shard (shard, epoch, owner) VALUES ($1, 1, $2)
-				ON CONFLICT (shard) DO UPDATE SET epoch = bk.shard.epoch + 1, owner = excluded.owner, taken_at = now()
-				RETURNING epoch`, int16(j.cfg.Shard), j.cfg.Owner).Scan(&epoch)
-			if err != nil {
+			if epoch, err = Raise(ctx, tx, j.cfg.Shard, j.cfg.Owner, 0); err != nil {
 				return err
 			}
-			start := ChainStart(j.cfg.Shard) // of an empty journal; otherwise what was acknowledged stays as it is
-			_, err = tx.Exec(ctx, `INSERT INTO bk.lease (shard, epoch, owner, beat, seq, hash) VALUES ($1, $2, $3, now(), 0, $4)
-				ON CONFLICT (shard) DO UPDATE SET epoch = excluded.epoch, owner = excluded.owner, beat = now()`,
-				int16(j.cfg.Shard), epoch, j.cfg.Owner, start[:])
-			return err
+			// Behind the lock on the shard's row: a load that has begun is seen, and one that has not will find the epoch raised.
+			return checkLoading(ctx, tx, j.cfg.Shard)
 		})
 		var pgErr *pgconn.PgError
 		if !errors.As(err, &pgErr) || pgErr.Code != "55P03" { // lock_not_available

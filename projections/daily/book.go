@@ -15,6 +15,13 @@ type Book struct{ books *books }
 // NewBook makes an empty one.
 func NewBook() *Book { return &Book{newBooks()} }
 
+// NewTotals makes one for cuts alone: it forgets the movements that are in force, so that its memory does not grow with the days, and Balances is not to be asked of it.
+func NewTotals() *Book {
+	b := newBooks()
+	b.totalsOnly = true
+	return &Book{b}
+}
+
 // Add takes the next entry of the journal. After an error the book is of no more use.
 func (b *Book) Add(e *ledger.Entry) error { return b.books.add(e) }
 

@@ -18,6 +18,8 @@ type books struct {
 	movements map[ledger.Date]map[projections.Key]projections.Holding
 	totals    map[projections.Key]projections.Holding
 	nonZero   int64 // totals
+
+	totalsOnly bool // movements that are in force are forgotten
 }
 
 func newBooks() *books {
@@ -39,6 +41,9 @@ func (b *books) add(e *ledger.Entry) error {
 				for k, h := range movements {
 					b.count(k, h)
 				}
+				if b.totalsOnly {
+					delete(b.movements, date)
+				}
 			}
 		}
 		return nil
@@ -48,16 +53,20 @@ func (b *books) add(e *ledger.Entry) error {
 		if err != nil {
 			return err
 		}
+		k := projections.Key{Account: p.Account, Instrument: p.Instrument}
+		due := inForce(e.EffectiveDate, b.day.Date)
+		if due {
+			b.count(k, h)
+		}
+		if due && b.totalsOnly {
+			continue
+		}
 		on := b.movements[e.EffectiveDate]
 		if on == nil {
 			on = map[projections.Key]projections.Holding{}
 			b.movements[e.EffectiveDate] = on
 		}
-		k := projections.Key{Account: p.Account, Instrument: p.Instrument}
 		on[k] = on[k].Plus(h)
-		if inForce(e.EffectiveDate, b.day.Date) {
-			b.count(k, h)
-		}
 	}
 	return nil
 }
