@@ -63,7 +63,7 @@ type Config struct {
 	// MinInsync is min.insync.replicas of new topics; 0 leaves it to the broker. In production 2.
 	MinInsync int
 
-	// MaxRecords is how many of BK's events are taken into a transaction at most (8192).
+	// MaxRecords is how many of BK's events are taken into a transaction at most (16384).
 	MaxRecords int
 	// MaxBytes bounds what is buffered of input and of output, each (32 MiB).
 	MaxBytes int
@@ -95,7 +95,7 @@ func (c Config) WithDefaults() Config {
 		c.ReplicationFactor = -1
 	}
 	if c.MaxRecords == 0 {
-		c.MaxRecords = 8192
+		c.MaxRecords = 16384
 	}
 	if c.MaxBytes == 0 {
 		c.MaxBytes = 32 << 20

@@ -67,7 +67,8 @@ func (s *Service) open(ctx context.Context) (*session, error) {
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.KeepControlRecords(), // so that the group's offset comes to the very end of a partition: the last offset is mostly a marker's
-		kgo.FetchMaxBytes(int32(s.cfg.MaxBytes/4)), kgo.FetchMaxPartitionBytes(int32(s.cfg.MaxBytes/4)), kgo.MaxConcurrentFetches(2),
+		// Little of each partition, so that there are many in a transaction: they are translated beside each other.
+		kgo.FetchMaxBytes(int32(s.cfg.MaxBytes/4)), kgo.FetchMaxPartitionBytes(int32(s.cfg.MaxBytes/64)), kgo.MaxConcurrentFetches(2),
 		kgo.OnPartitionsAssigned(n.assigned), kgo.OnPartitionsRevoked(n.revoked), kgo.OnPartitionsLost(n.revoked),
 		kgo.OnOffsetsFetched(n.fetched), kgo.AdjustFetchOffsetsFn(beginning),
 		kgo.TransactionalID(s.cfg.Group+"-"+s.cfg.Instance), kgo.TransactionTimeout(s.cfg.TransactionTimeout), kgo.RequiredAcks(kgo.AllISRAcks()),

@@ -106,9 +106,8 @@ type Sum struct {
 	BK       bank.Decimal `json:"bk"`
 }
 
-// Ends are positions and balances at the end of a business date, by account and symbol or currency.
+// Ends are positions and balances at the end of a business date, by account and symbol or currency: the last running totals of a day, all of which are compared.
 type Ends struct {
-	Compared  int64 `json:"compared"`
 	Differing int64 `json:"differing"`
 }
 

@@ -112,17 +112,17 @@ func (r *run) detect(ctx context.Context) error {
 			return err
 		}
 	}
-	var n, ends sql.NullInt64
-	err := r.each(ctx, "SELECT COUNT(*), CAST(SUM(n) AS BIGINT), CAST(SUM(bad) AS BIGINT), CAST(SUM(ends) AS BIGINT) FROM "+accountsTable, func(rows *sql.Rows) error {
+	var n sql.NullInt64
+	err := r.each(ctx, "SELECT COUNT(*), CAST(SUM(n) AS BIGINT), CAST(SUM(bad) AS BIGINT) FROM "+accountsTable, func(rows *sql.Rows) error {
 		var bad sql.NullInt64
-		err := rows.Scan(&r.rep.AccountsCompared, &n, &bad, &ends)
+		err := rows.Scan(&r.rep.AccountsCompared, &n, &bad)
 		r.bad = bad.Int64
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("count what was compared: %w", err)
 	}
-	r.rep.Equal, r.rep.Compared, r.rep.Ends.Compared = n.Int64, n.Int64, ends.Int64
+	r.rep.Equal, r.rep.Compared = n.Int64, n.Int64
 	if r.bad > 0 {
 		for _, table := range [...]string{dialect.TradeEvents, dialect.CashEvents} {
 			if err := r.each(ctx, r.q.alone(table), func(rows *sql.Rows) error {

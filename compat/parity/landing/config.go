@@ -60,8 +60,9 @@ type Config struct {
 	Follow bool
 	Accept []Accept
 
-	// A transaction holds at most BatchRows records of each kind of topic (122,880: a row group of DuckDB, which is then packed and written once), together of BatchBytes (160 MiB), and what has come is not kept waiting for more longer than Linger (1 s). Up to three
-	// such batches are in memory.
+	// A transaction holds at most BatchRows records of each kind of topic (245,760: two row groups of DuckDB, each of which is then packed and written once, both at the same time),
+	// together of BatchBytes (320 MiB), and what has come is not kept waiting for more longer than Linger (1 s), ten times that while Kafka has a backlog that fills the transaction: half
+	// a row group is written twice. Up to three such batches are in memory.
 	BatchRows  int
 	BatchBytes int64
 	Linger     time.Duration
@@ -93,10 +94,10 @@ func (c Config) WithDefaults() Config {
 		c.Topics = AllTopics()
 	}
 	if c.BatchRows == 0 {
-		c.BatchRows = 122_880
+		c.BatchRows = 245_760
 	}
 	if c.BatchBytes == 0 {
-		c.BatchBytes = 160 << 20
+		c.BatchBytes = 320 << 20
 	}
 	if c.Linger == 0 {
 		c.Linger = time.Second

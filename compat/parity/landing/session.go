@@ -20,6 +20,7 @@ const (
 	fetchBytes     = 32 << 20
 	partitionBytes = 4 << 20
 	askTimeout     = 20 * time.Second       // for one question to the brokers
+	backlogLingers = 10                     // times as long a batch is filled while Kafka has more than goes into it
 	metadataAge    = 200 * time.Millisecond // of what the Kafka client knows of topics, at least
 )
 
@@ -89,7 +90,7 @@ func (s *session) read(ctx context.Context) (*batch, error) {
 		}
 		done := !s.cfg.Follow && s.done()
 		full := b.full(&s.cfg)
-		waited := b.rows > 0 && time.Since(first) >= s.cfg.Linger
+		waited := b.rows > 0 && time.Since(first) >= s.cfg.Linger && (!s.fills(b) || time.Since(first) >= backlogLingers*s.cfg.Linger)
 		news := b.rows == 0 && s.listed != s.told && (s.caughtUp() || s.newness || len(s.accept) > 0)
 		if full || waited || news && s.cfg.Follow || done {
 			if done && b.rows == 0 && s.told == s.listed {
@@ -196,6 +197,20 @@ func (s *session) done() bool {
 		}
 	}
 	return true
+}
+
+// fills reports whether a batch that waits for more will be full of what Kafka has already, and that comes.
+func (s *session) fills(b *batch) bool {
+	if time.Since(s.moved) >= pollFor {
+		return false
+	}
+	var behind int64
+	for _, partitions := range s.parts {
+		for _, p := range partitions {
+			behind += max(0, p.end-p.next)
+		}
+	}
+	return behind >= int64(s.cfg.BatchRows-b.most)
 }
 
 // caughtUp reports whether some partition is read up to its end as last asked.

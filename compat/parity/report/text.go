@@ -34,8 +34,8 @@ func Text(to io.Writer, r *parity.Report) error {
 	for _, s := range r.Sides {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", s.Side, s.Trades, s.Cash, s.Dates, s.Repeats, s.Rejects, moment(s.LastLanded), strings.Join(s.Topics, " "))
 	}
-	fmt.Fprintf(w, "\n%d compared in %.1f s, %d equal, %d pending (lag %s); %d of %d accounts differ; %d of %d positions and balances at the end of a day differ\n",
-		r.Compared, r.Seconds.Total, r.Equal, r.Pending, lag(r), r.AccountsDiffering, r.AccountsCompared, r.Ends.Differing, r.Ends.Compared)
+	fmt.Fprintf(w, "\n%d compared in %.1f s, %d equal, %d pending (lag %s); %d of %d accounts differ; %d positions and balances at the end of a day differ\n",
+		r.Compared, r.Seconds.Total, r.Equal, r.Pending, lag(r), r.AccountsDiffering, r.AccountsCompared, r.Ends.Differing)
 	if len(r.Causes) > 0 {
 		fmt.Fprintf(w, "\nCAUSE\tFIRST EVENTS\tROWS\tACCOUNTS\tMONEY\tEXPLAINED BY\tTHE ONE OF THE MOST MONEY\n")
 		for _, c := range r.Causes {

@@ -1,7 +1,7 @@
 SELECT MIN(a0), MAX(a1), MIN(e0), MAX(e1), MAX(p1), MAX(o1) FROM (SELECT MIN(account_id) AS a0, MAX(account_id) AS a1, MIN(event_id) AS e0, MAX(event_id) AS e1, MAX("PARTITION") AS p1, MAX("OFFSET") AS o1 FROM trade_events UNION ALL SELECT MIN(account_id) AS a0, MAX(account_id) AS a1, MIN(event_id) AS e0, MAX(event_id) AS e1, MAX("PARTITION") AS p1, MAX("OFFSET") AS o1 FROM cash_events) AS b;
 
-CREATE OR REPLACE TEMPORARY TABLE parity_accounts AS SELECT acct, SUM(n) AS n, SUM(ln) AS ln, SUM(rn) AS rn, SUM(bad) + ABS(SUM(ln) - SUM(n)) + ABS(SUM(rn) - SUM(n)) AS bad, SUM(ends) AS ends FROM (
-SELECT acct, COUNT(*) AS n, 0 AS ln, 0 AS rn, COUNT_IF(lid = lid0 OR rid <= rid0 OR CASE WHEN lplace < lplace0 THEN FLOOR(lplace / 67108864) = FLOOR(lplace0 / 67108864) ELSE FALSE END OR CASE WHEN rplace < rplace0 THEN FLOOR(rplace / 67108864) = FLOOR(rplace0 / 67108864) ELSE FALSE END) AS bad, 0 AS ends FROM (
+CREATE OR REPLACE TEMPORARY TABLE parity_accounts AS SELECT acct, SUM(n) AS n, SUM(ln) AS ln, SUM(rn) AS rn, SUM(bad) + ABS(SUM(ln) - SUM(n)) + ABS(SUM(rn) - SUM(n)) AS bad FROM (
+SELECT acct, COUNT(*) AS n, 0 AS ln, 0 AS rn, COUNT_IF(lid = lid0 OR rid <= rid0 OR CASE WHEN lplace < lplace0 THEN FLOOR(lplace / 67108864) = FLOOR(lplace0 / 67108864) ELSE FALSE END OR CASE WHEN rplace < rplace0 THEN FLOOR(rplace / 67108864) = FLOOR(rplace0 / 67108864) ELSE FALSE END) AS bad FROM (
 	SELECT acct, lid, rid, lplace, rplace, LAG(lid) OVER (PARTITION BY acct ORDER BY lid) AS lid0, LAG(rid) OVER (PARTITION BY acct ORDER BY lid) AS rid0, LAG(lplace) OVER (PARTITION BY acct ORDER BY lid) AS lplace0, LAG(rplace) OVER (PARTITION BY acct ORDER BY lid) AS rplace0
 	FROM (
 		SELECT CAST(account_id AS NUMBER(10,0)) AS acct, event_id AS lid, (CASE topic WHEN 'bank.trades' THEN 0 WHEN 'legacy.bank.trades' THEN 32 END + CAST("PARTITION" AS NUMBER(19,0))) * 67108864 + "OFFSET" AS lplace, HASH(content_hash, account_id, booked_at, canceled_at) AS lkey FROM trade_events WHERE "SIDE" = 'bank'
@@ -10,7 +10,7 @@ SELECT acct, COUNT(*) AS n, 0 AS ln, 0 AS rn, COUNT_IF(lid = lid0 OR rid <= rid0
 	) AS r ON l.lkey = r.rkey
 ) AS o GROUP BY acct
 UNION ALL
-SELECT acct, COUNT(*) AS n, 0 AS ln, 0 AS rn, COUNT_IF(lid = lid0 OR rid <= rid0 OR CASE WHEN lplace < lplace0 THEN FLOOR(lplace / 67108864) = FLOOR(lplace0 / 67108864) ELSE FALSE END OR CASE WHEN rplace < rplace0 THEN FLOOR(rplace / 67108864) = FLOOR(rplace0 / 67108864) ELSE FALSE END) AS bad, 0 AS ends FROM (
+SELECT acct, COUNT(*) AS n, 0 AS ln, 0 AS rn, COUNT_IF(lid = lid0 OR rid <= rid0 OR CASE WHEN lplace < lplace0 THEN FLOOR(lplace / 67108864) = FLOOR(lplace0 / 67108864) ELSE FALSE END OR CASE WHEN rplace < rplace0 THEN FLOOR(rplace / 67108864) = FLOOR(rplace0 / 67108864) ELSE FALSE END) AS bad FROM (
 	SELECT acct, lid, rid, lplace, rplace, LAG(lid) OVER (PARTITION BY acct ORDER BY lid) AS lid0, LAG(rid) OVER (PARTITION BY acct ORDER BY lid) AS rid0, LAG(lplace) OVER (PARTITION BY acct ORDER BY lid) AS lplace0, LAG(rplace) OVER (PARTITION BY acct ORDER BY lid) AS rplace0
 	FROM (
 		SELECT CAST(account_id AS NUMBER(10,0)) AS acct, event_id AS lid, CAST(CAST("PARTITION" AS NUMBER(19,0)) * 67108864 + "OFFSET" AS NUMBER(10,0)) AS lplace, HASH(content_hash, account_id) AS lkey FROM cash_events WHERE "SIDE" = 'bank'
@@ -19,10 +19,10 @@ SELECT acct, COUNT(*) AS n, 0 AS ln, 0 AS rn, COUNT_IF(lid = lid0 OR rid <= rid0
 	) AS r ON l.lkey = r.rkey
 ) AS o GROUP BY acct
 UNION ALL
-SELECT acct, 0 AS n, COUNT(*) AS ln, 0 AS rn, COUNT_IF(should <> was) AS bad, COUNT_IF(bdate IS DISTINCT FROM bdate0) AS ends FROM (
-	SELECT acct, bdate, should, LAG(after, 1, HASH(CAST(0 AS NUMBER(38,10)), CAST(0 AS NUMBER(38,10)))) OVER (PARTITION BY chain ORDER BY lid) AS was, LAG(bdate) OVER (PARTITION BY chain ORDER BY lid) AS bdate0
+SELECT acct, 0 AS n, 0 AS ln, 0 AS rn, COUNT(*) AS bad FROM (
+	SELECT acct, should, LAG(after, 1, HASH(CAST(0 AS NUMBER(38,10)), CAST(0 AS NUMBER(38,10)))) OVER (PARTITION BY chain ORDER BY lid) AS was
 	FROM (
-		SELECT acct, bdate, chain, lid, HASH(total, settled) AS after, CASE
+		SELECT acct, chain, lid, HASH(total, settled) AS after, CASE
 			WHEN event = 'opened' THEN HASH(total - adds, settled)
 			WHEN event = 'settled' THEN HASH(total, settled - adds)
 			WHEN event = 'canceled' AND (bdate = 0 OR trade_date <= bdate) THEN HASH(total + adds, settled)
@@ -33,15 +33,15 @@ SELECT acct, 0 AS n, COUNT(*) AS ln, 0 AS rn, COUNT_IF(should <> was) AS bad, CO
 			FROM trade_events WHERE "SIDE" = 'bank'
 		) AS t
 		UNION ALL
-		SELECT CAST(account_id AS NUMBER(10,0)), business_date, HASH(account_id, currency), event_id, HASH(balance, settled_balance), HASH(balance - amount, settled_balance - amount)
+		SELECT CAST(account_id AS NUMBER(10,0)), HASH(account_id, currency), event_id, HASH(balance, settled_balance), HASH(balance - amount, settled_balance - amount)
 		FROM cash_events WHERE "SIDE" = 'bank'
 	) AS e
-) AS c GROUP BY acct
+) AS c WHERE should <> was GROUP BY acct
 UNION ALL
-SELECT acct, 0 AS n, 0 AS ln, 0 AS rn, COUNT_IF(should <> was) AS bad, COUNT_IF(bdate IS DISTINCT FROM bdate0) AS ends FROM (
-	SELECT acct, bdate, should, LAG(after, 1, HASH(CAST(0 AS NUMBER(38,10)), CAST(0 AS NUMBER(38,10)))) OVER (PARTITION BY chain ORDER BY lid) AS was, LAG(bdate) OVER (PARTITION BY chain ORDER BY lid) AS bdate0
+SELECT acct, 0 AS n, 0 AS ln, 0 AS rn, COUNT(*) AS bad FROM (
+	SELECT acct, should, LAG(after, 1, HASH(CAST(0 AS NUMBER(38,10)), CAST(0 AS NUMBER(38,10)))) OVER (PARTITION BY chain ORDER BY lid) AS was
 	FROM (
-		SELECT acct, bdate, chain, lid, HASH(total, settled) AS after, CASE
+		SELECT acct, chain, lid, HASH(total, settled) AS after, CASE
 			WHEN event = 'opened' THEN HASH(total - adds, settled)
 			WHEN event = 'settled' THEN HASH(total, settled - adds)
 			WHEN event = 'canceled' AND (bdate = 0 OR trade_date <= bdate) THEN HASH(total + adds, settled)
@@ -51,15 +51,15 @@ SELECT acct, 0 AS n, 0 AS ln, 0 AS rn, COUNT_IF(should <> was) AS bad, COUNT_IF(
 			FROM trade_events WHERE "SIDE" = 'bank'
 		) AS t
 	) AS e
-) AS c GROUP BY acct
+) AS c WHERE should <> was GROUP BY acct
 UNION ALL
-SELECT account_id AS acct, 0 AS n, 0 AS ln, 0 AS rn, COUNT(*) AS bad, 0 AS ends FROM trade_events WHERE NOT canonical GROUP BY account_id
+SELECT account_id AS acct, 0 AS n, 0 AS ln, 0 AS rn, COUNT(*) AS bad FROM trade_events WHERE NOT canonical GROUP BY account_id
 UNION ALL
-SELECT account_id AS acct, 0 AS n, 0 AS ln, 0 AS rn, COUNT(*) AS bad, 0 AS ends FROM cash_events WHERE NOT canonical GROUP BY account_id
+SELECT account_id AS acct, 0 AS n, 0 AS ln, 0 AS rn, COUNT(*) AS bad FROM cash_events WHERE NOT canonical GROUP BY account_id
 UNION ALL
-SELECT account_id AS acct, 0 AS n, 0 AS ln, COUNT(*) AS rn, 0 AS bad, 0 AS ends FROM trade_events WHERE "SIDE" = 'bk' GROUP BY account_id
+SELECT account_id AS acct, 0 AS n, COUNT_IF("SIDE" = 'bank') AS ln, COUNT_IF("SIDE" = 'bk') AS rn, 0 AS bad FROM trade_events GROUP BY account_id
 UNION ALL
-SELECT account_id AS acct, 0 AS n, 0 AS ln, COUNT(*) AS rn, 0 AS bad, 0 AS ends FROM cash_events WHERE "SIDE" = 'bk' GROUP BY account_id
+SELECT account_id AS acct, 0 AS n, COUNT_IF("SIDE" = 'bank') AS ln, COUNT_IF("SIDE" = 'bk') AS rn, 0 AS bad FROM cash_events GROUP BY account_id
 ) AS a GROUP BY acct;
 
 SELECT COUNT(*) AS n FROM (
