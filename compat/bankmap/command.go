@@ -39,7 +39,18 @@ const (
 // FromTrade makes the command that books a trade; instrument is the identifier of what stands for its symbol. What BK has no field for comes as
 // text, to be put into the metadata under [MetadataKey] as it is, or hashed where it is too long ([Inline], [Hashed]); "" is nothing. Which trade it
 // replaces is still to be said ([Replacing]).
-func FromTrade(t *bank.Trade, instrument *bkv1.Identifier) (_ *bkv1.Command, extras string, err error) {
+func FromTrade(t *bank.Trade, instrument *bkv1.Identifier) (command *bkv1.Command, extras string, err error) {
+	return FromCharged(t, instrument, Charged{})
+}
+
+// Charged says what Bank made of a trade otherwise than BK's rules would of the same request. The zero value is nothing.
+type Charged struct {
+	NoSECFee, NoTAFFee bool      // it charged none
+	SettleDate         bank.Date // it settles then, though the request names no date; 0: regularly
+}
+
+// FromCharged is [FromTrade] of a trade that Bank has booked. What is read back is the request as it was, and BK does what Bank did.
+func FromCharged(t *bank.Trade, instrument *bkv1.Identifier, charged Charged) (_ *bkv1.Command, extras string, err error) {
 	var x Extras
 	two := bank.TwoAccounts(t.Type)
 	var parts struct { // of every trade, in one piece of memory
@@ -83,6 +94,7 @@ func FromTrade(t *bank.Trade, instrument *bkv1.Identifier) (_ *bkv1.Command, ext
 	parts.book.Trade = trade
 	command.Key, command.TradeDate, command.Command = TradeKey(t.AccountID, t.ClientTradeID), int32(t.Date), &parts.book
 	x.rest(t, command)
+	x.charged(charged, command, trade)
 	if instrumentOf(instrument) != t.Instrument {
 		own := t.Instrument
 		x.Instrument, x.any = &own, true
@@ -111,6 +123,19 @@ func (x *Extras) rest(t *bank.Trade, command *bkv1.Command) {
 	x.raw(&x.RegisteredRep, t.RegisteredRep)
 	x.raw(&x.BranchOffice, t.BranchOffice)
 	x.raw(&x.UserData, t.UserData)
+}
+
+// charged takes what Bank made of the trade otherwise.
+func (x *Extras) charged(c Charged, command *bkv1.Command, trade *bkv1.Trade) {
+	if c.SettleDate != 0 {
+		command.SettleDate = int32(c.SettleDate)
+	}
+	if c.NoSECFee && !trade.OmitSec {
+		trade.OmitSec, x.NoSECFee, x.any = true, true, true
+	}
+	if c.NoTAFFee && !trade.OmitTaf {
+		trade.OmitTaf, x.NoTAFFee, x.any = true, true, true
+	}
 }
 
 // time puts an execution time; one that BK can't hold is kept, and 1970 stands in.

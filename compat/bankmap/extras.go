@@ -44,6 +44,10 @@ type Extras struct {
 	BranchOffice        json.RawMessage `json:"branch_office,omitempty"`
 	UserData            json.RawMessage `json:"user_data,omitempty"`
 
+	// What a system charged otherwise than the request says (see [Charged]); BK was told to omit it.
+	NoSECFee bool `json:"no_sec_fee,omitempty"`
+	NoTAFFee bool `json:"no_taf_fee,omitempty"`
+
 	any bool // anything is set
 }
 

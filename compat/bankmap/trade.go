@@ -47,7 +47,7 @@ func putTrade(t *bank.Trade, r *bkv1.TradeRecord, x *Extras) error {
 	t.Capacity, t.MIC, t.ExecMPID = capacities.from(b.GetCapacity()), or(x.MIC, b.GetMic()), or(x.ExecMPID, b.GetExecMpid())
 	t.ContraMPID, t.ContraClearingNum = or(x.ContraMPID, b.GetContraMpid()), or(x.ContraClearingNum, b.GetContraClearingNum())
 	t.Settlement.Currency, t.Settlement.Date = b.GetCurrency(), x.SettlementDate
-	t.Fees.OmitSEC, t.Fees.OmitTAF, t.Fees.OmitBill = b.GetOmitSec(), b.GetOmitTaf(), x.OmitBill
+	t.Fees.OmitSEC, t.Fees.OmitTAF, t.Fees.OmitBill = b.GetOmitSec() && !x.NoSECFee, b.GetOmitTaf() && !x.NoTAFFee, x.OmitBill
 	t.IsWhenIssued, t.OrderID, t.CancelTradeID = x.IsWhenIssued, or(x.OrderID, b.GetOrderId()), x.CancelTradeID
 	t.ContraSideQualifier, t.NSCCClearing, t.LastMarket, t.Locate, t.BehalfOfAccountID = x.ContraSideQualifier, x.NSCCClearing, x.LastMarket, x.Locate, x.BehalfOfAccountID
 	t.Solicited, t.RegisteredRep, t.BranchOffice, t.UserData = x.Solicited, x.RegisteredRep, x.BranchOffice, x.UserData

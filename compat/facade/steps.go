@@ -80,7 +80,15 @@ func (s *Service) equal(ctx context.Context, step mode.Step) error {
 		return s.follow.Caught(ctx, place.LastEventID)
 	}
 	var known bank.ID
-	if !fresh {
+	if fresh {
+		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
+			known, _, err = bootstrapped(ctx, tx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	} else {
 		if step.From.Killed {
 			return errors.New("BK was left behind by the kill switch, and what Bank did since is not known without its stream: give the façade Kafka, or bring BK up to date")
 		}
@@ -170,6 +178,13 @@ func (s *Service) Enter(ctx context.Context, tx pgx.Tx, step mode.Step) (b mode.
 	if step.Killed {
 		return b, s.leave(ctx, tx, step)
 	}
+	if from == "" {
+		event, date, err := bootstrapped(ctx, tx)
+		if err != nil {
+			return b, err
+		}
+		b.BankEventID, b.BusinessDate = int64(event), int64(date)
+	}
 	var theirs bank.ReplayPlace
 	if from.Primary() == mode.Bank || to.Primary() == mode.Bank || from == "" {
 		theirs, err = s.bank.ReplayPlace(ctx)
@@ -180,7 +195,7 @@ func (s *Service) Enter(ctx context.Context, tx pgx.Tx, step mode.Step) (b mode.
 		if err != nil && from != "" {
 			return b, fmt.Errorf("Bank: %w", err)
 		}
-		if from != "" || to != mode.BankOnly { // what Bank had done before the first start, BK does not have
+		if from != "" || to != mode.BankOnly { // what Bank had done before the first start, BK does not have, unless it was loaded with it
 			b.BankEventID, b.BusinessDate = int64(theirs.LastEventID), int64(date)
 		}
 	}
@@ -228,8 +243,6 @@ func (s *Service) window(ctx context.Context, tx pgx.Tx, step mode.Step, b mode.
 		return s.follow.Close(ctx, tx, last)
 	case step.To != mode.BankOnly:
 		return nil
-	case step.From.Mode == "": // all that Bank ever did, and BK did not
-		last, date = 0, 0
 	}
 	return s.follow.Open(ctx, tx, step.From.Epoch+1, last, date)
 }

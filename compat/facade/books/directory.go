@@ -14,6 +14,7 @@ import (
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/compat/bank"
 	"github.com/bkledger/bk/compat/bankmap"
+	"github.com/bkledger/bk/compat/facade/books/script"
 )
 
 // Entities gives a page of entities, see [front.Ledger].
@@ -53,11 +54,11 @@ func (b *Ledger) Entity(ctx context.Context, id bank.ID) (e bank.Entity, err err
 
 // CreateEntity opens an entity, see [front.Ledger].
 func (b *Ledger) CreateEntity(ctx context.Context, e bank.Entity) (created bool, err error) {
-	body, err := json.Marshal(e)
+	body, err := script.Entity(e)
 	if err != nil {
 		return false, b.internal(ctx, "write an entity", err)
 	}
-	done, err := b.pool.Exec(ctx, `INSERT INTO facade.books_entity (entity_id, body) VALUES ($1, $2) ON CONFLICT DO NOTHING`, int64(e.EntityID), string(body))
+	done, err := b.pool.Exec(ctx, `INSERT INTO facade.books_entity (entity_id, body) VALUES ($1, $2) ON CONFLICT DO NOTHING`, int64(e.EntityID), body)
 	if err != nil && maybeWritten(err) {
 		b.cfg.Log.WarnContext(ctx, "the façade's database did not answer", "entity", e.EntityID, "error", err)
 		return false, errOfWrite("entity")
@@ -80,9 +81,9 @@ func (b *Ledger) CreateAccount(ctx context.Context, a bank.NewAccount) (created 
 	if _, err := b.Entity(ctx, a.EntityID); err != nil {
 		return false, err
 	}
-	name, fits := bankmap.AccountName(a.Name)
-	if !fits {
-		if err := b.keepTexts(ctx, []string{a.Name}); err != nil {
+	account, elsewhere := script.Account(a)
+	if elsewhere != "" {
+		if err := b.keepTexts(ctx, []string{elsewhere}); err != nil {
 			return false, b.internal(ctx, "create an account", err)
 		}
 	}
@@ -92,9 +93,7 @@ func (b *Ledger) CreateAccount(ctx context.Context, a bank.NewAccount) (created 
 		lost = lost || client.Retryable(err) && !nothingBooked(err)
 		return answer, err
 	}
-	answer, err := read(ctx, b, create, &bkv1.CreateAccountRequest{Source: b.cfg.Source, Account: &bkv1.Account{
-		Id: int64(a.AccountID), Code: bankmap.AccountCode(a.AccountID), Entity: int64(a.EntityID), Name: name,
-	}})
+	answer, err := read(ctx, b, create, &bkv1.CreateAccountRequest{Source: b.cfg.Source, Account: account})
 	if client.Reason(err) == bankmap.ReasonAccountExists {
 		return false, bank.OtherAccount(a.AccountID)
 	}

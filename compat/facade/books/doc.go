@@ -42,7 +42,7 @@
 //	ids.go           Bank's ids and BK's
 //	send.go          bookings on their way to BK: tries, and the batches that single commands share
 //	read.go          reads of BK: tries, bounded caches
-//	prepare.go       trades -> commands, with all that they need
+//	prepare.go       trades -> commands, with all that they need; package script: what of that and of the rows that are kept needs no look at anything
 //	symbol.go        symbols and instruments
 //	text.go          texts that are too long for BK
 //	book.go          BookTrades

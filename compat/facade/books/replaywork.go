@@ -10,6 +10,7 @@ import (
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/compat/bank"
 	"github.com/bkledger/bk/compat/bankmap"
+	"github.com/bkledger/bk/compat/facade/books/script"
 )
 
 // replayWork is a call of ReplayAll.
@@ -42,27 +43,23 @@ func (w *replayWork) prepare(ctx context.Context) error {
 	}
 	w.commands = make([]*bkv1.Command, len(w.replays))
 	for i, r := range w.replays {
-		var origin bankmap.Origin
 		switch {
 		case r.Request != nil:
 			w.commands[i], booking = booking[0], booking[1:]
 			if err := w.replacing(ctx, i); err != nil {
 				return err
 			}
-			origin = bankmap.Origin{Kind: bankmap.OriginTrade, ID: r.TradeID, At: r.BookedAt}
+			script.Decided(w.commands[i], r.TradeID, r.BookedAt)
 		case r.Cash != nil:
 			if err := w.b.symbols.ensureCurrency(ctx, r.Cash.Currency); err != nil {
 				return err
 			}
-			w.commands[i] = bankmap.FromCash(r.Cash)
-			origin = bankmap.Origin{Kind: bankmap.OriginCash, ID: r.CashID, At: r.BookedAt}
+			w.commands[i] = script.Cash(r.Cash, r.CashID, r.BookedAt)
 		default:
 			if w.commands[i], err = w.cancel(ctx, i); err != nil {
 				return err
 			}
-			origin = bankmap.Origin{Kind: bankmap.OriginCancel, ID: r.TradeID, At: r.CanceledAt}
 		}
-		w.commands[i].Source = origin.String()
 	}
 	return nil
 }
@@ -130,23 +127,19 @@ func (w *replayWork) replacing(ctx context.Context, i int) error {
 
 // cancel makes the command of a cancel.
 func (w *replayWork) cancel(ctx context.Context, i int) (*bkv1.Command, error) {
-	id := w.replays[i].TradeID
-	target := &bkv1.Target{}
-	if place, ok := w.places[id]; ok && place < i {
-		target.Key = w.commands[place].Key
-	} else {
-		there, err := w.b.byBankID(ctx, id)
-		if err != nil {
-			return nil, err
-		}
-		if there == nil {
-			return nil, &ReplayError{i, bank.TradeRef{TradeID: id}.NotFound()}
-		}
-		target.Key = bankmap.TradeKey(there.trade.AccountID, there.trade.ClientTradeID) // so that the command is the same wherever it stands
+	r := w.replays[i]
+	if place, ok := w.places[r.TradeID]; ok && place < i {
+		return script.Cancel(r.TradeID, w.commands[place].Key, r.CanceledAt), nil
 	}
-	return &bkv1.Command{Key: bankmap.ReplayCancelKey(id), Command: &bkv1.Command_Cancel{
-		Cancel: &bkv1.Cancel{Target: target, UnlessSettled: true},
-	}}, nil
+	there, err := w.b.byBankID(ctx, r.TradeID)
+	if err != nil {
+		return nil, err
+	}
+	if there == nil {
+		return nil, &ReplayError{i, bank.TradeRef{TradeID: r.TradeID}.NotFound()}
+	}
+	// By key, so that the command is the same wherever it stands.
+	return script.Cancel(r.TradeID, bankmap.TradeKey(there.trade.AccountID, there.trade.ClientTradeID), r.CanceledAt), nil
 }
 
 // book books all or none. What BK calls a conflict, or cancelled already, may be the same to Bank.

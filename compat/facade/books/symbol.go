@@ -12,6 +12,7 @@ import (
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/compat/bank"
 	"github.com/bkledger/bk/compat/bankmap"
+	"github.com/bkledger/bk/compat/facade/books/script"
 )
 
 // symbols knows which instrument stands for a symbol. What is in it never changes.
@@ -64,8 +65,7 @@ func (s *symbols) ensure(ctx context.Context, in bank.Instrument) (*bkv1.Identif
 	if id, err := s.find(ctx, in.Identifier); id != nil || err != nil {
 		return id, err
 	}
-	natural := bankmap.Natural(in)
-	for n, candidate := range append([]*bkv1.Identifier{natural}, bankmap.OwnIdentifiers(in.Identifier)...) {
+	for n, candidate := range script.Candidates(in) {
 		instrument, err := s.define(ctx, in.Identifier, candidate, n == 0)
 		if err != nil {
 			return nil, fmt.Errorf("define %s: %w", in.Identifier, err)
@@ -98,7 +98,7 @@ func (s *symbols) claim(ctx context.Context, symbol string, instrument int64, id
 func (s *symbols) define(ctx context.Context, symbol string, id *bkv1.Identifier, existing bool) (instrument int64, err error) {
 	c := s.b.cfg.Client.Directory
 	answer, err := read(ctx, s.b, c.CreateInstrument, &bkv1.CreateInstrumentRequest{
-		Source: s.b.cfg.Source, Instrument: &bkv1.Instrument{Symbol: symbol, Identifiers: []*bkv1.Identifier{id}},
+		Source: s.b.cfg.Source, Instrument: script.Security(symbol, id),
 	})
 	switch reason := client.Reason(err); {
 	case err == nil:
@@ -111,7 +111,7 @@ func (s *symbols) define(ctx context.Context, symbol string, id *bkv1.Identifier
 			return 0, err
 		}
 		return there.Instrument.Id, nil
-	case reason == client.ReasonInstrumentExists, reason == "invalid_field", reason == "missing_field", reason == "too_large":
+	case script.Unfit(reason):
 		return 0, nil
 	}
 	return 0, err

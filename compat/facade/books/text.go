@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bkledger/bk/compat/bankmap"
+	"github.com/bkledger/bk/compat/facade/books/script"
 )
 
 // keepTexts stores texts under their SHA-256, to stay for ever.
@@ -20,7 +21,7 @@ func (b *Ledger) keepTexts(ctx context.Context, texts []string) error {
 	}
 	hashes, contents := make([][]byte, len(texts)), make([][]byte, len(texts))
 	for i, text := range texts {
-		sum := sha256.Sum256([]byte(text))
+		sum := script.TextKey(text)
 		hashes[i], contents[i] = sum[:], []byte(text)
 	}
 	_, err := b.pool.Exec(ctx, `INSERT INTO facade.books_overflow (hash, content)

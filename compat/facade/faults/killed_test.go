@@ -63,7 +63,8 @@ func TestFacadeKilled(t *testing.T) {
 				w.facades[0].start()
 				l.more(40)
 				l.saw(c.phase, noAnswer, notSent)
-				if l.count(c.phase, noAnswer) == 0 {
+				unanswered, refused := l.count(c.phase, noAnswer), l.count(c.phase, notSent)
+				if c.fault != nil && unanswered == 0 || unanswered+refused == 0 { // at a moment of its own the kill may be between two calls
 					t.Errorf("%s: nobody noticed", c.phase)
 				}
 			}

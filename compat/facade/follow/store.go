@@ -31,15 +31,21 @@ func (w *window) has(id int64) bool { return id > w.After && (w.UpTo == nil || i
 func (f *Follower) Open(ctx context.Context, tx pgx.Tx, epoch int64, after bank.ID, date bank.Date) error {
 	_, err := tx.Exec(ctx, `INSERT INTO facade.follow_window (epoch, after, seen, date) VALUES ($1, $2, $2, $3)`, epoch, int64(after), int32(date))
 	if err == nil {
-		_, err = tx.Exec(ctx, `INSERT INTO facade.follow_offset AS had (topic, partition, next)
-			SELECT o.topic, o.partition, o.next FROM (SELECT offsets FROM facade.bank_place WHERE epoch = $1 - 1 AND event_id <= $2 AND offsets IS NOT NULL ORDER BY id DESC LIMIT 1) AS p,
-				json_to_recordset(p.offsets) AS o (topic text, partition int, next bigint)
-			ON CONFLICT (topic, partition) DO UPDATE SET next = greatest(had.next, excluded.next)`, epoch, int64(after))
+		err = start(ctx, tx, epoch, int64(after))
 	}
 	if err != nil {
 		return fmt.Errorf("open the window of epoch %d: %w", epoch, err)
 	}
 	return nil
+}
+
+// start says where a window's events begin in Kafka, as far as that is known.
+func start(ctx context.Context, tx pgx.Tx, epoch, after int64) error {
+	_, err := tx.Exec(ctx, `INSERT INTO facade.follow_offset AS had (topic, partition, next)
+		SELECT o.topic, o.partition, o.next FROM (SELECT offsets FROM facade.bank_place WHERE epoch = $1 - 1 AND event_id <= $2 AND offsets IS NOT NULL ORDER BY id DESC LIMIT 1) AS p,
+			json_to_recordset(p.offsets) AS o (topic text, partition int, next bigint)
+		ON CONFLICT (topic, partition) DO UPDATE SET next = greatest(had.next, excluded.next)`, epoch, after)
+	return err
 }
 
 // adopt opens the window of a bank-only epoch that was entered while the façade had no Kafka.
@@ -49,10 +55,17 @@ func (f *Follower) adopt(ctx context.Context) error {
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock_shared($1)`, queue.LockEpoch); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO facade.follow_window (epoch, after, seen, date)
+		var epoch, after int64
+		err := tx.QueryRow(ctx, `INSERT INTO facade.follow_window (epoch, after, seen, date)
 			SELECT epoch, bank_event_id, bank_event_id, business_date FROM facade.mode WHERE epoch = (SELECT max(epoch) FROM facade.mode) AND mode = $1
-			ON CONFLICT DO NOTHING`, string(mode.BankOnly))
-		return err
+			ON CONFLICT DO NOTHING RETURNING epoch, after`, string(mode.BankOnly)).Scan(&epoch, &after)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return start(ctx, tx, epoch, after)
 	})
 	if err != nil {
 		return fmt.Errorf("open the window of the present epoch: %w", err)
