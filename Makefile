@@ -73,6 +73,22 @@ swap-test: postgres ## TRADES (20000, 0: all) rows of a tape's day through a fa√
 parity-test: postgres ## TRADES (20000, 0: all) rows of a tape's day through both systems: their events and their books compared in a warehouse, and 260 faults that must be found (ARGS="-seed N")
 	@$(WITH_POSTGRES) go test -count=1 -v -timeout 120m ./compat/parity/endtoend -run TestDay -args -trades $(TRADES) $(ARGS)
 
+.PHONY: bootstrap-test
+bootstrap-test: postgres ## TRADES (20000, 0: all) rows of a tape's day and all legacy oddities in Bank are brought into BK while more trades come, and compared
+	@$(WITH_POSTGRES) go test -count=1 -v -timeout 120m ./compat/bootstrap -run '^TestTapeDay$$' -args -trades $(TRADES) $(ARGS)
+
+.PHONY: bootstrap-crash-test
+bootstrap-crash-test: postgres ## kill the bootstrapper ROUNDS times, in all phases: the same result, nothing twice (ARGS="-seed N")
+	@$(WITH_POSTGRES) go test -count=1 -v -timeout 120m ./compat/bootstrap -run '^TestCrash$$' -args -rounds $(ROUNDS) $(ARGS)
+
+.PHONY: cutover-test
+cutover-test: postgres build ## the four runbooks, dry, live and back, each gate broken and mended, the runner killed
+	@BK_TEST_HOTSWAP=$(CURDIR)/bin/hotswap $(WITH_POSTGRES) go test -count=1 -timeout 20m ./compat/cutover/...
+
+.PHONY: hotswap-demo
+hotswap-demo: postgres build ## a bank is swapped under its clients, all embedded, on a live page (ARGS=--exit ends by itself)
+	@bin/hotswap demo $(ARGS)
+
 .PHONY: swap-bench
 swap-bench: postgres build ## what the fa√ßade adds before Bank, what BK gives in its place, and Bank beside pgbench, in one run (ARGS=--quick, --check)
 	@bin/hotswap bench $(ARGS)
@@ -105,7 +121,7 @@ postgres: # Postgres' server programs, by the system's package manager where the
 .PHONY: toolchain
 toolchain: # a C++ compiler, which links DuckDB into hotswap, likewise
 	@compat/parity/duck/install
-build test kafka-test crash-test shadow-test swap-test parity-test swap-bench lint: toolchain
+build test kafka-test crash-test shadow-test swap-test parity-test bootstrap-test bootstrap-crash-test cutover-test swap-bench lint: toolchain
 
 .PHONY: chromium
 chromium: # a browser, in which the test of parity's page looks at it, likewise

@@ -9,6 +9,8 @@
 //	1  the command ran and something in it failed
 //	2  usage: unknown command or flag, wrong arguments
 //
+// A cutover has two more: 3: it failed, and has gone back; 4: it has stopped, and somebody has to see to it.
+//
 // # File map
 //
 //	main.go root.go        start, the list of commands, exit codes
@@ -19,5 +21,6 @@
 //	compare.go bench.go    all of Bank against all of BK; what the façade costs
 //	parity*.go             both event streams, and the books, compared in a warehouse; faults put in on purpose; bench_parity.go measures
 //	warehouse*.go          the warehouse that events are landed in; bench_landing.go measures that
+//	cutover*.go            release scripts, and what is asked of one that runs
 //	flags.go log.go        errors under the names of flags, ports that are taken; logging
 package main

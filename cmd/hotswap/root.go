@@ -56,6 +56,9 @@ func newRootCommand(a *app) *cobra.Command {
 		newBenchCommand(a),
 		newWarehouseCommand(a),
 		newParityCommand(a),
+		newBootstrapCommand(a),
+		newDemoCommand(a),
+		newCutoverCommand(a),
 	)
 	return root
 }
