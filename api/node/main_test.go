@@ -21,13 +21,13 @@ const childEnv = "BK_NODE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if text, ok := os.LookupEnv(childEnv); ok {
-		os.Exit(child(text))
+		os.Exit(serveAsChild(text))
 	}
 	pgtest.Main(m)
 }
 
-// child serves until its standard input ends, which it does with the test's process, whatever way that ends.
-func child(text string) int {
+// serveAsChild serves until its standard input ends, which it does with the test's process, whatever way that ends.
+func serveAsChild(text string) int {
 	var cfg node.Config
 	if err := json.Unmarshal([]byte(text), &cfg); err != nil {
 		fmt.Fprintln(os.Stderr, err)

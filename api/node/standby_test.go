@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bkledger/bk/api/client"
+	"github.com/bkledger/bk/migrations/child"
 	"github.com/bkledger/bk/migrations/kafkatest"
 	"github.com/bkledger/bk/migrations/pgtest"
 )
@@ -173,10 +173,9 @@ func freeze(t *testing.T, process *os.Process) {
 // freeAddress gives an address that nobody listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := child.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }

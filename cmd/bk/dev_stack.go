@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -35,9 +34,6 @@ type stack struct {
 const (
 	restartPause = time.Second // before a Postgres that ended by itself is started again
 	portsFile    = "ports.json"
-	// Free ports are looked for below the range that systems take ports of outgoing connections from: a client that comes back in a
-	// loop while the server is down could otherwise be given the server's very port.
-	lowestPort, highestPort = 15_000, 31_999
 )
 
 // run serves until ctx ends. Postgres ends with this process, whichever way that ends; Kafka is in it.
@@ -113,9 +109,6 @@ func (s *stack) startPostgres(ctx context.Context, port int) (*embedded.Postgres
 // startKafka starts the broker. Files that a kill or a power cut tore are moved aside: the journal has everything that was in them, and the
 // publisher makes the stream anew on the empty broker.
 func (s *stack) startKafka(ctx context.Context, port int) (*embedded.Kafka, error) {
-	if port == 0 {
-		port = randomPort()
-	}
 	cfg := embedded.KafkaConfig{Dir: filepath.Join(s.dir, "kafka"), Port: port, Log: s.log}
 	kafka, err := embedded.StartKafka(ctx, cfg)
 	if !errors.Is(err, embedded.ErrKafkaTorn) {
@@ -214,14 +207,4 @@ func freeOr(port int) int {
 	}
 	l.Close()
 	return port
-}
-
-// randomPort gives a free port, 0 if it finds none.
-func randomPort() int {
-	for range 100 {
-		if port := freeOr(lowestPort + rand.IntN(highestPort-lowestPort+1)); port != 0 {
-			return port
-		}
-	}
-	return 0
 }

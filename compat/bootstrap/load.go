@@ -17,6 +17,7 @@ import (
 	"github.com/bkledger/bk/api/bulk"
 	"github.com/bkledger/bk/compat/bootstrap/store"
 	"github.com/bkledger/bk/compat/facade/schema"
+	"github.com/bkledger/bk/ledger/publisher"
 )
 
 // loaded is the content of load.json: written when load begins, and again when it has ended.
@@ -96,7 +97,7 @@ func (b *Bootstrap) loader(ctx context.Context, m Manifest) (*bulk.Loader, error
 		Progress: func(done, total uint64) { b.meter.set(int64(done), int64(total), "checking the journal") },
 	}
 	if len(b.cfg.Kafka) > 0 {
-		cfg.Published = b.published
+		cfg.Published = func(ctx context.Context) (bool, error) { return publisher.Published(ctx, b.cfg.Kafka, b.cfg.Events) }
 	}
 	return bulk.NewLoader(ctx, cfg)
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -83,16 +81,7 @@ func (w *world) startBank(ctx context.Context) (err error) {
 		return migrations.Up(ctx2, w.bkPostgres.DSN(), w.log)
 	})
 	starting.Go(func() (err error) {
-		address, err := freeAddress()
-		if err != nil {
-			return err
-		}
-		_, text, _ := strings.Cut(address, ":")
-		port, err := strconv.Atoi(text)
-		if err != nil {
-			return fmt.Errorf("find a free port: %w", err)
-		}
-		w.kafka, err = embedded.StartKafka(ctx2, embedded.KafkaConfig{Dir: filepath.Join(w.dir, "kafka"), Port: port, Log: w.log})
+		w.kafka, err = embedded.StartKafka(ctx2, embedded.KafkaConfig{Dir: filepath.Join(w.dir, "kafka"), Log: w.log})
 		return err
 	})
 	if err := starting.Wait(); err != nil {

@@ -1,22 +1,32 @@
 package child
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
+	"syscall"
 )
 
-// FreePort looks for a port on 127.0.0.1 for a child that is started again and again on it. It lies below the ephemeral range (from 32768
-// on Linux): a client that dials a dead child's port can't be given that very port as its own, which would connect it to itself, and no
-// other client holds it.
+const lowestPort, highestPort = 12_000, 31_999
+
+// FreePort finds a port on 127.0.0.1 for a server that is started on it, perhaps again and again, here or in a child, and keeps it from everybody else who looks for
+// one in this way until this process ends.
+//
+// It lies below the ephemeral range (from 32768 on Linux): a client that dials a dead server's port can't be given that very port as its own, which would connect it to
+// itself, and no other client holds it.
+//
+// On Linux what keeps it is a socket that is bound and never listens. It allows its address to be used again, as the sockets of servers do (Go's, Postgres's, Java's):
+// these may listen there. The search binds without allowing that, so it finds neither a port that somebody listens on nor one that is kept. Elsewhere nothing keeps it.
 func FreePort() (int, error) {
-	var err error
+	var last error
 	for range 100 {
-		port := 20000 + rand.IntN(12000)
-		var ln net.Listener
-		if ln, err = net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			return port, ln.Close()
+		port := lowestPort + rand.IntN(highestPort-lowestPort+1)
+		if last = keep(port); last == nil {
+			return port, nil
+		}
+		if !errors.Is(last, syscall.EADDRINUSE) {
+			break
 		}
 	}
-	return 0, fmt.Errorf("no free port between 20000 and 32000: %w", err)
+	return 0, fmt.Errorf("find a free port between %d and %d: %w", lowestPort, highestPort, last)
 }

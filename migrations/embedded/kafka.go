@@ -16,6 +16,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/bkledger/bk/migrations/child"
 )
 
 // The embedded Kafka broker is franz-go's in-process broker (kfake), kept on disk. kfake was made for tests, and its
@@ -50,8 +52,7 @@ var ErrKafkaBusy = errors.New("the embedded Kafka's folder is in use")
 type KafkaConfig struct {
 	// Dir is the folder for the data, made if missing and used by nothing else. Empty: in memory only, for tests.
 	Dir string
-	// Port on 127.0.0.1; 0 takes a free one. Give a port below the range of ephemeral ones (32768 on Linux) where
-	// clients must find the broker again after a restart.
+	// Port on 127.0.0.1; 0 takes a free one (child.FreePort).
 	Port int
 	// Sync fsyncs every batch and marker before it is acknowledged. Costs about four fsyncs a transaction.
 	Sync bool
@@ -115,7 +116,13 @@ func StartKafka(ctx context.Context, cfg KafkaConfig) (_ *Kafka, err error) {
 	}
 
 	// Listening here, not in kfake, tells a taken port from files that can't be loaded.
-	addr := fmt.Sprintf("127.0.0.1:%d", cfg.Port)
+	port := cfg.Port
+	if port == 0 {
+		if port, err = child.FreePort(); err != nil {
+			return nil, err
+		}
+	}
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp4", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s for the embedded Kafka: %w", addr, err)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bkledger/bk/migrations/child"
 	"github.com/bkledger/bk/migrations/embedded"
 )
 
@@ -48,7 +49,10 @@ func TestKafkaKill(t *testing.T) {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "kafka")
-	port := freePort(t)
+	port, err := child.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
 	addr := fmt.Sprintf("127.0.0.1:%d", port)
 	cmd := startHelper(t, dir, port)
 	createTopics(t, addr)
@@ -127,18 +131,4 @@ func startHelper(t *testing.T, dir string, port int) *exec.Cmd {
 		t.Fatalf("the helper says %q: %v", line, err)
 	}
 	return cmd
-}
-
-// freePort is below the ephemeral range, so that no client's own port takes it while the broker is down.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		port := 20000 + rand.IntN(12000)
-		if k, err := embedded.StartKafka(t.Context(), embedded.KafkaConfig{Port: port}); err == nil {
-			k.Stop()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
 }

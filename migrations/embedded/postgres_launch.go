@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,15 +13,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-)
 
-// Ports for Port = 0. They lie below the range that Linux (from 32768) and
-// macOS (from 49152) take local ports of outgoing connections from: otherwise
-// a client that reconnects in a loop while the server is down can be given the
-// server's very port and connect to itself, and the server can't come back.
-const (
-	lowestFreePort  = 15_432
-	highestFreePort = 31_999
+	"github.com/bkledger/bk/migrations/child"
 )
 
 // launch runs the server until it is ready. It tries again where waiting or
@@ -31,7 +22,7 @@ const (
 func (p *Postgres) launch(ctx context.Context, bin binaries) error {
 	for attempt := 1; ; attempt++ {
 		if p.port == 0 {
-			port, err := freePort()
+			port, err := child.FreePort()
 			if err != nil {
 				return err
 			}
@@ -122,19 +113,4 @@ func (p *Postgres) ensureDatabase(ctx context.Context) error {
 		return fmt.Errorf("create database %q: %w", p.cfg.Database, err)
 	}
 	return nil
-}
-
-func freePort() (int, error) {
-	var last error
-	for range 100 {
-		port := lowestFreePort + rand.IntN(highestFreePort-lowestFreePort+1)
-		listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if err != nil {
-			last = err
-			continue
-		}
-		listener.Close()
-		return port, nil
-	}
-	return 0, fmt.Errorf("no free port between %d and %d: %w", lowestFreePort, highestFreePort, last)
 }

@@ -50,9 +50,10 @@ func TestSecondaryRejects(t *testing.T) {
 				t.Errorf("blocked: %+v, want one for %s", rows, want)
 			}
 			l.more(60) // the others
-			if b := w.backlog(in.Secondary()); b.Blocked != 1 || b.Rows == 0 {
-				t.Errorf("the status says %+v", b)
-			}
+			eventually(t, "the rejected row and those that wait, in the status", func() bool {
+				b := w.backlog(in.Secondary())
+				return b.Blocked == 1 && b.Rows > 0
+			})
 			l.enter("mended")
 			if in.Primary() == mode.Bank {
 				w.change(w.dsn, `DELETE FROM facade.books_entity WHERE entity_id = $1`, itsEntity)

@@ -24,7 +24,8 @@ func TestSecondaryDown(t *testing.T) {
 			l.enter("secondary away")
 			w.outage(in.Secondary())
 			l.more(100)
-			if b := w.backlog(in.Secondary()); b.Rows == 0 || b.Blocked != 0 {
+			eventually(t, "rows that wait, in the status", func() bool { return w.backlog(in.Secondary()).Rows > 0 })
+			if b := w.backlog(in.Secondary()); b.Blocked != 0 {
 				t.Errorf("the status says %+v", b)
 			}
 			l.enter("secondary back")
