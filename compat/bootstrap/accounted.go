@@ -20,7 +20,7 @@ type accounted struct {
 	journal  map[bank.ID]bool // that have a journal row which is
 	rows     map[string]bool  // table:key
 	holdings moved
-	sums     moved // by journal rows that are missing: what is summed over them differs, what is held must not
+	sums     moved // there and back, or by journal rows that are missing: what is summed over days differs, what is held must not
 }
 
 // moved is which holdings of which accounts something moves.
@@ -49,7 +49,11 @@ func (b *Bootstrap) accounted(ctx context.Context, m Manifest, r *Report) (*acco
 		r.Quarantine[string(h.Rule)]++
 		a.row(h.Table, h.Key, h.Row)
 		for _, e := range h.Effects {
-			a.holdings.add(e.AccountID, holding{e.Symbol, e.Currency})
+			of := a.holdings
+			if e.IsZero() {
+				of = a.sums
+			}
+			of.add(e.AccountID, holding{e.Symbol, e.Currency})
 		}
 	}
 	repairs, err := lines[history.Repaired](ctx, b.store, m.Staged.Repairs)

@@ -48,7 +48,8 @@ type Quarantined struct {
 	Rule   Rule            `json:"rule"`
 	Reason string          `json:"reason"`
 	Row    json.RawMessage `json:"row"`
-	// Effects is what the old books have by it and the new ones have not: old - new. Of a trade or a cash movement it is what its journal rows add up to.
+	// Effects is what the old books have by it and the new ones have not: old - new. Of a trade or a cash movement it is what its journal rows add up to in
+	// each holding that they move: 0 where they moved it there and back, which only the sums of days show.
 	Effects []Change `json:"effects,omitempty"`
 }
 
@@ -60,6 +61,9 @@ type Change struct {
 	Amount        bank.Decimal `json:"amount"`         // by trade date
 	SettledAmount bank.Decimal `json:"settled_amount"` // what of it is settled
 }
+
+// IsZero tells whether nothing is left of it.
+func (c Change) IsZero() bool { return c.Amount.IsZero() && c.SettledAmount.IsZero() }
 
 // Repaired says that the new books have another value in a field than the old ones.
 type Repaired struct {

@@ -39,6 +39,12 @@ func TestRules(t *testing.T) {
 			p.trades[1].Request = `[]`
 			p.row(2, "open")
 		}, "2", 2},
+		{history.BadRequest, func(p *past) { // what it moved there and back is told as well
+			p.trade(2, 1, mon, later, "canceled", canceled(1381132800009, 0))
+			p.trades[1].Request = `[]`
+			p.row(2, "open")
+			p.row(2, "cancel")
+		}, "2", 2},
 		{history.OtherColumns, func(p *past) {
 			p.trade(2, 1, mon, later, "open", func(t *source.Trade) { t.Sell = true })
 			p.row(2, "open")

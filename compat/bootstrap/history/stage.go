@@ -104,9 +104,7 @@ func (s *stage) unreadable(bad *source.BadRow) error {
 // release tells of a row in quarantine whose effects are known.
 func (s *stage) release(h *heldBack) error {
 	for _, c := range slices.SortedFunc(maps.Values(h.changes), func(a, b *Change) int { return compareChanges(*a, *b) }) {
-		if !c.Amount.IsZero() || !c.SettledAmount.IsZero() {
-			h.q.Effects = append(h.q.Effects, *c)
-		}
+		h.q.Effects = append(h.q.Effects, *c)
 	}
 	for _, c := range h.q.Effects {
 		s.lack.add(c)

@@ -24,6 +24,8 @@ type kind struct {
 const (
 	anyTrade = `true`
 	inForce  = `state IN ('open', 'settled')`
+	// What it moved adds up to nothing, and is still in the sums of two days.
+	thereAndBack = `state = 'canceled' AND 1 < (SELECT count(DISTINCT date) FROM bank.journal AS j WHERE j.trade_id = t.trade_id AND memo IN ('open', 'cancel'))`
 )
 
 // kinds are the oddities, in the order in which they take their rows: those that need rare ones come first.
@@ -33,6 +35,7 @@ func kinds() []kind {
 		{"a link that is missing", linkAhead},
 		{"links to nothing", dangling},
 		{"an allocation without its target", heldTrades(history.NoTarget, `target_account_id IS NOT NULL`, `UPDATE bank.trade SET target_account_id = NULL, target_running = NULL WHERE trade_id = $1`)},
+		{"a request of a trade that was opened and cancelled, which breaks the contract", heldTrades(history.BadRequest, thereAndBack, `UPDATE bank.trade SET request = (request::jsonb - 'quantity')::json WHERE trade_id = $1`)},
 		{"a fee that was never charged", feeMissing},
 		{"settlement on a holiday", holiday},
 		{"an instrument of no known type", heldTrades(history.BadInstrument, anyTrade, `UPDATE bank.trade SET request = jsonb_set(request::jsonb, '{instrument,identifier_type}', '"figi"')::json WHERE trade_id = $1`)},
