@@ -64,7 +64,7 @@ func Open(ctx context.Context, cfg Config) (*Bootstrap, error) {
 	}
 	b.throttle = source.NewThrottle(cfg.Lookout, cfg.Log, measures...)
 	var err error
-	if b.store, err = store.Open(ctx, cfg.Work); err != nil {
+	if b.store, err = store.Open(ctx, cfg.Work, !cfg.Look); err != nil {
 		return nil, fmt.Errorf("bootstrap: %w", err)
 	}
 	return b, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -271,5 +272,17 @@ func TestFacadeWaits(t *testing.T) {
 	}
 	if err := b.Abort(t.Context()); err == nil {
 		t.Error("a load that has ended was aborted")
+	}
+}
+
+// TestNothingThere: who only looks makes no work store.
+func TestNothingThere(t *testing.T) {
+	t.Parallel()
+	work := filepath.Join(t.TempDir(), "typo")
+	if _, err := bootstrap.Open(t.Context(), bootstrap.Config{Work: work, Look: true}); err == nil || !strings.Contains(err.Error(), work) {
+		t.Errorf("a work store that is not there: %v", err)
+	}
+	if _, err := os.Stat(work); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it is there now: %v", err)
 	}
 }

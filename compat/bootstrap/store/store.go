@@ -46,9 +46,9 @@ type Store struct {
 	s3Bucket, prefix, region string
 }
 
-// Open opens a folder, which is made if it is missing, or s3://bucket/prefix. S3's credentials are those of the environment; ?region=, ?endpoint= (of another service that speaks S3) and
+// Open opens a folder, which is made if it is missing and may be made, or s3://bucket/prefix. S3's credentials are those of the environment; ?region=, ?endpoint= (of another service that speaks S3) and
 // ?path_style=true may stand behind the prefix.
-func Open(ctx context.Context, at string) (*Store, error) {
+func Open(ctx context.Context, at string, mayMake bool) (*Store, error) {
 	if !strings.HasPrefix(at, "s3://") {
 		if at == "" {
 			return nil, errors.New("work store: a folder or s3://bucket/prefix is needed")
@@ -58,7 +58,7 @@ func Open(ctx context.Context, at string) (*Store, error) {
 			return nil, fmt.Errorf("work store %s: %w", at, err)
 		}
 		// Metadata would be a second file beside each, and a temporary folder may be on another disk.
-		bucket, err := fileblob.OpenBucket(dir, &fileblob.Options{CreateDir: true, DirFileMode: 0o750, NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
+		bucket, err := fileblob.OpenBucket(dir, &fileblob.Options{CreateDir: mayMake, DirFileMode: 0o750, NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
 		if err != nil {
 			return nil, fmt.Errorf("work store %s: %w", at, err)
 		}
