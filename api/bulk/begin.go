@@ -39,13 +39,13 @@ func (l *Loader) Begin(ctx context.Context) error {
 		return fmt.Errorf("bulk: begin: %w", err)
 	}
 	if err := pgx.BeginFunc(ctx, lock, func(tx pgx.Tx) error { return l.take(ctx, tx) }); err != nil {
-		closeNow(lock)
+		letGo(lock)
 		return fmt.Errorf("bulk: begin: %w", err)
 	}
 	if !l.done {
 		last := l.cfg.Manifest.Summary.Head / segmentEntries
 		if _, err := lock.Exec(ctx, `SELECT bk.bulk_segment(n) FROM generate_series(0::bigint, $1::bigint) n`, int64(last)); err != nil {
-			closeNow(lock)
+			letGo(lock)
 			return fmt.Errorf("bulk: begin: make partitions: %w", err)
 		}
 		l.log.Info("bulk load begun: no server leads this ledger until it is done or aborted", "load", l.id, "epoch", l.epoch, "manifest", l.digest.String(),
@@ -77,7 +77,7 @@ func lockLoads(ctx context.Context, dsn string, shard uint16) (*pgx.Conn, error)
 		err = fmt.Errorf("%w into shard %d", ErrBusy, shard)
 	}
 	if err != nil {
-		closeNow(conn)
+		letGo(conn)
 		return nil, err
 	}
 	return conn, nil
@@ -188,7 +188,7 @@ func (l *Loader) readLoaded(ctx context.Context, tx pgx.Tx) error {
 func (l *Loader) Abort(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	closeNow(l.lock)
+	letGo(l.lock)
 	l.lock = nil
 	return abort(ctx, l.cfg.DSN, l.cfg.Manifest.Shard, l.cfg.Who, &l.digest)
 }
@@ -207,7 +207,7 @@ func abort(ctx context.Context, dsn string, shard uint16, who string, manifest *
 	if err != nil {
 		return fmt.Errorf("bulk: abort: %w", err)
 	}
-	defer closeNow(conn)
+	defer letGo(conn)
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, lockTimeout); err != nil {
 			return err

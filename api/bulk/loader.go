@@ -135,7 +135,7 @@ func NewLoader(ctx context.Context, cfg LoaderConfig) (*Loader, error) {
 func (l *Loader) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	closeNow(l.lock)
+	letGo(l.lock)
 	l.lock = nil
 	l.pool.Close()
 }
@@ -162,13 +162,15 @@ func takeRole(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-func closeNow(conn *pgx.Conn) {
-	if conn == nil {
+// letGo gives a lock up and closes its session: by the close alone the server holds the lock until it has noticed.
+func letGo(lock *pgx.Conn) {
+	if lock == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = conn.Close(ctx) // nothing to do about a connection that does not close
+	_, _ = lock.Exec(ctx, `SELECT pg_advisory_unlock_all()`) // where this fails, so does the session
+	_ = lock.Close(ctx)                                      // nothing to do about a connection that does not close
 }
 
 // Loaded reports whether a chunk was in when Begin looked, or has been loaded by this loader since.

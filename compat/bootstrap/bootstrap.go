@@ -204,7 +204,7 @@ func (b *Bootstrap) lock(ctx context.Context) (context.Context, func(), error) {
 				return
 			case <-time.After(every):
 			}
-			if err := conn.Ping(held); err != nil && held.Err() == nil {
+			if err := ping(held, conn); err != nil {
 				lose(fmt.Errorf("the session that holds the bootstrapper's lock is gone: %w", err))
 				return
 			}
@@ -215,6 +215,15 @@ func (b *Bootstrap) lock(ctx context.Context) (context.Context, func(), error) {
 		<-watched
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		conn.Close(closing) //nolint:errcheck // the server ends it anyway
+		_, _ = conn.Exec(closing, `SELECT pg_advisory_unlock($1)`, runLock) // by its end alone the server lets go of it a moment later
+		conn.Close(closing)                                                 //nolint:errcheck // the server ends it anyway
 	}, nil
+}
+
+// ping is not cut short by what ends the run: that would end the session.
+func ping(ctx context.Context, conn *pgx.Conn) error {
+	const most = 10 * time.Second
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	defer cancel()
+	return conn.Ping(ctx)
 }

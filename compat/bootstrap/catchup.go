@@ -64,7 +64,7 @@ func (b *Bootstrap) catchUp(ctx context.Context, m Manifest, s *systems) error {
 				}
 			}
 		}
-		if left, err = b.behind(ctx, s); err != nil && (errors.Is(err, errStuck) || ctx.Err() != nil) {
+		if left, err = b.behind(ctx, s); errors.Is(err, errStuck) {
 			return err
 		}
 		if err == nil {
