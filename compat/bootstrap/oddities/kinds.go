@@ -76,8 +76,8 @@ func heldTrades(rule history.Rule, where, change string) func(context.Context, *
 	}
 }
 
-const linked = `replaced_by = (SELECT max(trade_id) FROM bank.trade AS r WHERE r.replaces = t.trade_id) AND replaces IS NULL
-	AND 1 = (SELECT count(*) FROM bank.trade AS r WHERE r.replaces = t.trade_id)`
+// Both at once: max alone Postgres looks for along the primary key, row by row.
+const linked = `replaces IS NULL AND (replaced_by, 1) = (SELECT max(trade_id), count(*) FROM bank.trade AS r WHERE r.replaces = t.trade_id)`
 
 func linkBack(ctx context.Context, p *planter) error {
 	ids, err := p.trades(ctx, false, linked)
@@ -182,7 +182,7 @@ func twins(ctx context.Context, p *planter) error {
 		return `o.client_trade_id = lower(o.client_trade_id) AND o.client_trade_id ~ '^[a-z0-9-]*[a-z][a-z0-9-]*$' AND o.trade_id <> ALL ('{` + strings.Join(used, ",") + `}'::bigint[])`
 	}
 	for _, spelled := range []string{`upper(o.client_trade_id)`, `' ' || o.client_trade_id`} {
-		ids, err := p.trades(ctx, true, `NOT EXISTS (SELECT FROM bank.trade AS r WHERE r.request ->> 'cancel_trade_id' = t.client_trade_id)
+		ids, err := p.trades(ctx, true, `client_trade_id NOT IN (SELECT r.request ->> 'cancel_trade_id' FROM bank.trade AS r WHERE r.request ->> 'cancel_trade_id' IS NOT NULL)
 			AND account_id IN (SELECT o.account_id FROM bank.trade AS o WHERE `+fit()+` GROUP BY o.account_id HAVING count(*) > 1)`)
 		if err != nil {
 			return err
