@@ -36,6 +36,15 @@ func TestOpening(t *testing.T) {
 		at, err := old.UploadState(t.Context(), uploaded.UploadID)
 		return err == nil && at.Completed
 	})
+	both := &pair{t: t, w: w, old: old}
+	future := both.request(both.some(bank.StateSettled, 1<<40)[0])
+	for range 6 { // these will be new all along
+		later := both.fresh(future)
+		later.Date, later.Settlement.Date = 20141208, 0
+		if _, err := old.BookTrades(t.Context(), []bank.Trade{later}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	cfg := w.config()
 	cfg.Mode = bootstrap.Opening
 	dry := cfg
@@ -77,7 +86,7 @@ func TestOpening(t *testing.T) {
 	// From here on BK books first.
 	head := one(t, w.bk, `SELECT max(seq) FROM bk.journal`)
 	on := stage.StartBooks(t, stage.BK{URL: url, DSN: w.bk}, w.facade, []books.Epoch{{First: head + 1, TradeBase: 1_000_000, CashBase: 1_000_000}})
-	both := &pair{t: t, w: w, old: old, now: w.client(on.API, on.Operations), right: shadow.System{Name: "BK", API: on.API, Operations: on.Operations}}
+	both.now, both.right = w.client(on.API, on.Operations), shadow.System{Name: "BK", API: on.API, Operations: on.Operations}
 	both.same(first)
 	both.same(second)
 	if at, err := both.now.UploadState(t.Context(), uploaded.UploadID); err != nil || !at.Completed {
@@ -95,6 +104,7 @@ func TestOpening(t *testing.T) {
 		}
 	}
 	both.mixed(last)
+	both.cash()
 	both.replaces(last)
 	both.same(first)
 	both.cancels(last)
@@ -279,6 +289,39 @@ func (p *pair) mixed(last int64) {
 	} {
 		if err := p.book(what, call.trades...); bank.TypeOf(err) != call.want {
 			p.t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// cash asks for deposits of the past again, and for others under their names.
+func (p *pair) cash() {
+	p.t.Helper()
+	db, err := pgx.Connect(p.t.Context(), p.w.bank.DSN)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer db.Close(context.WithoutCancel(p.t.Context()))
+	rows, err := db.Query(p.t.Context(), `SELECT client_id, account_id, currency, amount::text FROM bank.cash WHERE kind = 'deposit' ORDER BY cash_id LIMIT 5`)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var moves []bank.Cash
+	var client, currency, amount string
+	var account int64
+	if _, err := pgx.ForEachRow(rows, []any{&client, &account, &currency, &amount}, func() error {
+		d, err := bank.ParseDecimal(amount)
+		moves = append(moves, bank.Cash{ClientID: client, AccountID: bank.ID(account), Currency: currency, Amount: d, Kind: bank.Deposit})
+		return err
+	}); err != nil || len(moves) == 0 {
+		p.t.Fatal(len(moves), err)
+	}
+	for _, c := range moves {
+		if _, err := p.ask("deposit again", func(to *bank.Client) (any, error) { return to.MoveCash(p.t.Context(), c) }); err != nil {
+			p.t.Error(c, err)
+		}
+		c.Amount.Decimal = c.Amount.Add(c.Amount.Decimal)
+		if _, err := p.ask("another deposit", func(to *bank.Client) (any, error) { return to.MoveCash(p.t.Context(), c) }); bank.TypeOf(err) != bank.Conflict {
+			p.t.Error(c, err)
 		}
 	}
 }
