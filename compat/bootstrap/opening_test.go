@@ -75,8 +75,8 @@ func TestOpening(t *testing.T) {
 	if err != nil || !report.Clean() || report.Explained != 0 || report.Trial.Holdings == 0 || report.Counts.Archived == 0 || report.Counts.Alive == 0 || report.Counts.Opened == 0 {
 		t.Errorf("%v: %+v", err, report.Counts)
 	}
-	if have, all := one(t, w.bk, `SELECT count(*) FROM bk.journal`), int64(len(first.Trades)); report.Counts.Archived+report.Counts.Alive != report.Counts.Trades || have == 0 {
-		t.Errorf("%d trades, %d entries: %+v", all, have, report.Counts)
+	if n := one(t, w.facade, `SELECT count(*) FROM facade.archive_trade`); report.Counts.Archived+report.Counts.Alive != report.Counts.Trades || n != report.Counts.Trades {
+		t.Errorf("%d trades in the archive: %+v", n, report.Counts)
 	}
 	url, stop, err := w.startBK(t.Context())
 	if err != nil {
@@ -107,6 +107,9 @@ func TestOpening(t *testing.T) {
 	both.cash()
 	both.replaces(last)
 	both.same(first)
+	if compared, err := w.compare(t.Context()); err != nil || compared.Rows != 0 || compared.Compared["trades"] == 0 {
+		t.Errorf("Bank's tables against BK and the archive: %v, %v", compared, err)
+	}
 	both.cancels(last)
 	both.ownTimes = true
 	both.same(first)
