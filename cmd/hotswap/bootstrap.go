@@ -55,7 +55,7 @@ What is not in BK as it was in Bank is in quarantine, with row, rule and reason 
 	p.StringSliceVar(&r.cfg.Kafka, "kafka", nil, "Kafka that has Bank's topics; without it there is no catch-up")
 	p.StringVar(&r.cfg.Events, "events", "bk.events.v1", "BK's topic, which must have no events in that Kafka when the load begins")
 	p.BoolVar(&r.cfg.Quiesced, "quiesced", false, "nobody writes to Bank: read it through its API")
-	p.StringVar(&r.cfg.Mode, "mode", bootstrap.Full, "full: all of the history; opening: what is closed becomes opening balances")
+	p.StringVar(&r.cfg.Mode, "mode", bootstrap.Full, "full: all of the history; opening: what is over becomes opening balances, and is archived beside BK")
 	p.Int64Var(&r.cfg.ChunkRows, "chunk-rows", 50_000, "rows of Bank's that make a chunk")
 	p.IntVar(&r.cfg.JournalRows, "journal-rows", 100_000, "rows of BK's journal that make a chunk")
 	p.IntVar(&r.cfg.Parallel, "parallel", 2, "readers, transformers and loaders at once")

@@ -145,9 +145,6 @@ func (b *Bootstrap) plan(ctx context.Context) error {
 	if b.cfg.Quiesced {
 		now.Source = "api"
 	}
-	if now.Mode == Opening {
-		return errors.New("mode: opening is not one that the rules of this version can do; use full")
-	}
 	var was Plan
 	there, err := b.find(ctx, planDoc, &was)
 	if err != nil {

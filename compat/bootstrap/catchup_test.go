@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/bkledger/bk/compat/bank"
+	"github.com/bkledger/bk/compat/bootstrap"
 	"github.com/bkledger/bk/compat/shadow"
 	"github.com/bkledger/bk/migrations/kafkatest"
 )
@@ -15,10 +16,21 @@ import (
 // came before the snapshot.
 func TestCatchUp(t *testing.T) {
 	t.Parallel()
+	for _, mode := range []string{bootstrap.Full, bootstrap.Opening} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			catchUp(t, mode)
+		})
+	}
+}
+
+func catchUp(t *testing.T, mode string) {
+	t.Helper()
 	w := newWorld(t, kafkatest.New(t).Addr())
 	w.wait = 20 * time.Second
 	first := w.play(2, 800)
 	cfg := w.config()
+	cfg.Mode = mode
 	dry := cfg
 	dry.DryRun = true
 	if _, err := w.run(dry); err != nil { // the snapshot is taken

@@ -16,7 +16,7 @@ import (
 // The modes: what becomes of the past.
 const (
 	Full    = "full"    // all of Bank's history is in BK's journal
-	Opening = "opening" // what is closed becomes opening balances
+	Opening = "opening" // what is over becomes opening balances, and is archived beside BK
 )
 
 // Config says what is brought where. The zero value of a field is its default.

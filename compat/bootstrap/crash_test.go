@@ -69,34 +69,44 @@ func child(text string) int {
 	return 0
 }
 
-// TestCrash kills the bootstrapper at random moments of each phase in turn. What comes of it in the end is what an undisturbed one makes, nothing twice.
+// TestCrash kills the bootstrapper at random moments of each phase in turn, in both modes. What comes of it in the end is what an undisturbed one makes, nothing twice.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, kafkatest.New(t).Addr())
 	w.play(7, 600)
-	whole := w.config()
-	whole.DryRun = true
+	modes := []string{bootstrap.Full, bootstrap.Opening}
+	want := map[string]string{}
 	took := map[string]time.Duration{"catch-up": 300 * time.Millisecond, "verify": 300 * time.Millisecond, "load": 500 * time.Millisecond}
-	whole.Progress = func(p bootstrap.Progress) {
-		if p.Ended {
-			took[p.Phase] = time.Since(p.Started)
+	for _, mode := range modes {
+		whole := w.config()
+		whole.Mode, whole.DryRun = mode, true
+		whole.Progress = func(p bootstrap.Progress) {
+			if p.Ended {
+				took[p.Phase] = time.Since(p.Started)
+			}
 		}
+		if _, err := w.run(whole); err != nil {
+			t.Fatal(err)
+		}
+		want[mode] = staged(t, whole.Work)
 	}
-	if _, err := w.run(whole); err != nil {
-		t.Fatal(err)
-	}
-	want := staged(t, whole.Work)
 	draw := rand.New(rand.NewPCG(*crashSeed, 6))
 	phases := []string{"extract", "transform", "stage", "load", "catch-up", "verify"}
 	killed := map[string]int{}
-	for round := 0; round < *rounds; {
+	most := min(*rounds/2+1, len(phases)) // in one life, so that each mode has one
+	for n, round := 0, 0; round < *rounds; n++ {
+		mode, from := modes[n%2], 0
+		if n%4 == 1 || n%4 == 2 {
+			from = len(phases) / 2 // the later phases first, where rounds are few
+		}
 		life := *w
 		life.bk, life.facade = pgtest.New(t), pgtest.New(t)
 		if err := migrations.Up(t.Context(), life.bk, nil); err != nil {
 			t.Fatal(err)
 		}
 		cfg := life.config()
-		for _, phase := range phases {
+		cfg.Mode = mode
+		for _, phase := range phases[from:min(from+most, len(phases))] {
 			if round == *rounds {
 				break
 			}
@@ -110,8 +120,8 @@ func TestCrash(t *testing.T) {
 		if err != nil || !report.Clean() {
 			t.Fatal(report, err)
 		}
-		if have := staged(t, cfg.Work); have != want {
-			t.Errorf("another journal:\n%s\n%s", have, want)
+		if have := staged(t, cfg.Work); have != want[mode] {
+			t.Errorf("%s: another journal:\n%s\n%s", mode, have, want[mode])
 		}
 		if n, of := one(t, life.bk, `SELECT count(*) FROM bk.journal`), report.JournalRows; n < of {
 			t.Errorf("%d entries of %d", n, of)

@@ -12,6 +12,11 @@
 //	catch-up   what Bank did since, through the engine: a façade in bank-only follows Bank's topics from the place of the snapshot on
 //	verify     the trial balance at the place, and all of Bank's tables against BK's projections as they are now
 //
+// # Modes
+//
+// In mode full BK's journal has all of the history. In mode opening it has opening balances and the trades that can still change; what was over is in the façade's archive (package
+// compat/facade/books/archive), which is one kind of chunk more: the same plan, passes, load and proofs. The archive's end in BK's journal is noted with the load (facade.bootstrap.opening_head).
+//
 // # The work store
 //
 // All state is in the work store (package store), in nobody's database but for what is loaded:

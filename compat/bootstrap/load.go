@@ -150,8 +150,12 @@ func (b *Bootstrap) beginFacade(ctx context.Context, pool *pgxpool.Pool, m Manif
 				return fmt.Errorf("%w: %s has rows", ErrNotFresh, t)
 			}
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO facade.bootstrap (manifest, event_id, business_date, who) VALUES ($1, $2, $3, $4)`,
-			m.SHA256.String(), m.Place.EventID, int32(m.Place.BusinessDate), b.cfg.Who)
+		var opening *int64 // BK's last entry, behind which the archive ends
+		if head := int64(m.Staged.Journal.Summary.Head); m.Plan.Mode == Opening && head > 0 {
+			opening = &head
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO facade.bootstrap (manifest, event_id, business_date, who, opening_head) VALUES ($1, $2, $3, $4, $5)`,
+			m.SHA256.String(), m.Place.EventID, int32(m.Place.BusinessDate), b.cfg.Who, opening)
 		if err != nil {
 			return fmt.Errorf("the façade's database: %w", err)
 		}

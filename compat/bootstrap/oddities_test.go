@@ -41,13 +41,25 @@ func (w *world) plant(seed uint64) oddities.Planted {
 	return planted
 }
 
-// TestOddities: a Bank with all that old bugs have left is in BK but for the rows that can't be, and these are named one by one; then nothing differs but by them.
+// TestOddities: a Bank with all that old bugs have left is in BK but for the rows that can't be, and these are named one by one; then nothing differs but by them. In both modes the same
+// rules fire for the same rows.
 func TestOddities(t *testing.T) {
 	t.Parallel()
+	for _, mode := range []string{bootstrap.Full, bootstrap.Opening} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			loadOddities(t, mode)
+		})
+	}
+}
+
+func loadOddities(t *testing.T, mode string) {
+	t.Helper()
 	w := newWorld(t, "")
 	w.play(10, *requests)
 	planted := w.plant(10)
 	cfg := w.config()
+	cfg.Mode = mode
 	if *requests > 10_000 {
 		cfg.ChunkRows, cfg.JournalRows = 0, 0 // as usual
 	}

@@ -67,15 +67,20 @@ func TestQuietBank(t *testing.T) {
 	}
 }
 
-// TestQuiesced: where nobody gives us Bank's database, its API is read while it is quiet.
+// TestQuiesced: where nobody gives us Bank's database, its API is read while it is quiet, in both modes.
 func TestQuiesced(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "")
-	w.play(12, 400)
-	cfg := w.config()
-	cfg.Quiesced, cfg.BankDB, cfg.Compare = true, "", nil
-	report, err := w.run(cfg)
-	if err != nil || !report.Clean() || report.Trial.Holdings == 0 || report.Place.Source != "api" || len(report.Quarantine) != 0 {
-		t.Error(report, err)
+	for _, mode := range []string{bootstrap.Full, bootstrap.Opening} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, "")
+			w.play(12, 400)
+			cfg := w.config()
+			cfg.Mode, cfg.Quiesced, cfg.BankDB, cfg.Compare = mode, true, "", nil
+			report, err := w.run(cfg)
+			if err != nil || !report.Clean() || report.Trial.Holdings == 0 || report.Place.Source != "api" || len(report.Quarantine) != 0 {
+				t.Error(report, err)
+			}
+		})
 	}
 }

@@ -64,7 +64,7 @@ func rowsOf(made []transformed, t source.Table) (rows int64) {
 }
 
 func (b *Bootstrap) stageAll(ctx context.Context, m Manifest, patches map[source.Table]map[string]Patch, builder *bulk.Builder, out *output) (s staged, err error) {
-	in := history.Input{BusinessDate: m.Place.BusinessDate}
+	in := history.Input{BusinessDate: m.Place.BusinessDate, Opening: m.Plan.Mode == Opening}
 	for _, t := range m.Made {
 		for _, r := range t.Runs {
 			in.Runs = append(in.Runs, history.Run{RunMeta: r.RunMeta, Open: func(ctx context.Context) (io.ReadCloser, error) {

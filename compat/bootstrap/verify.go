@@ -109,7 +109,11 @@ func (b *Bootstrap) verify(ctx context.Context, m Manifest, s *systems) (*Report
 func (r *Report) Write(to io.Writer) error {
 	var t strings.Builder
 	fmt.Fprintf(&t, "place          %s\nwrites held    %.1f ms\nrules          version %s, mode %s\n", r.Place, r.Place.HeldMS, r.Rules, r.Mode)
-	fmt.Fprintf(&t, "loaded         %d trades, %d cash movements, as %d entries in %.1f s\ncaught up to   event %d\n", r.Counts.Trades, r.Counts.Cash, r.JournalRows, r.LoadSeconds, r.CaughtUpTo)
+	fmt.Fprintf(&t, "loaded         %d trades, %d cash movements, as %d entries in %.1f s\n", r.Counts.Trades, r.Counts.Cash, r.JournalRows, r.LoadSeconds)
+	if r.Mode == Opening {
+		fmt.Fprintf(&t, "of these       %d trades are archived, %d are alive; %d opening balances\n", r.Counts.Archived, r.Counts.Alive, r.Counts.Opened)
+	}
+	fmt.Fprintf(&t, "caught up to   event %d\n", r.CaughtUpTo)
 	table := func(title string, counts map[string]int64) {
 		if len(counts) == 0 {
 			return

@@ -70,6 +70,8 @@ func (t *Translator) about(ctx context.Context, e *bkv1.Entry) (about state.Trad
 		if about.Replaces, err = t.books.IDOf(ctx, replaced); err != nil {
 			return about, fmt.Errorf("the trade that it replaces: %w", err)
 		}
+	} else if about.Replaces, err = t.books.ArchivedReplaced(ctx, e); err != nil {
+		return about, fmt.Errorf("the archived trade that it replaces: %w", err)
 	}
 	return about, nil
 }

@@ -142,6 +142,12 @@ func (s *stage) bookTrade(in *incoming, request *bank.Trade) (*ledger.Rejection,
 	}
 	s.report.Trades++
 	t := newLive(in, command.Key, receipt.Trade)
+	if s.opens != nil {
+		t.past = &past{row: in.row, request: *request, command: command, texts: texts}
+		if replaced != nil {
+			t.past.replaces = replaced.id
+		}
+	}
 	s.live[t.id] = t
 	s.report.MostLive = max(s.report.MostLive, len(s.live))
 	if replaced != nil {
@@ -154,8 +160,10 @@ func (s *stage) bookTrade(in *incoming, request *bank.Trade) (*ledger.Rejection,
 	if got := bankmap.State(tradeStates[receipt.State]); got != t.state {
 		return nil, fmt.Errorf("BK has it %s, and it should be %s", got, t.state)
 	}
-	if err := s.keepTrade(in, request, receipt.Trade, command.Key, texts); err != nil {
-		return nil, err
+	if s.opens == nil {
+		if err := s.keepTrade(&in.row, request, receipt.Trade, command.Key, texts); err != nil {
+			return nil, err
+		}
 	}
 	s.expectLinks(in, t)
 	if err := s.countTrade(in, t, replaced, restored); err != nil {
@@ -216,6 +224,11 @@ func (s *stage) enter(t *live) {
 
 func (s *stage) open(t *live) {
 	s.mirror.open(t)
+	if t.past != nil {
+		for i, side := range t.sides() {
+			t.past.running[i] = bankmap.Amount(s.mirror.holding(side.account, t.symbol).traded).String()
+		}
+	}
 	if s.date == 0 || t.settleDate > s.date {
 		s.settleDue[t.settleDate] = append(s.settleDue[t.settleDate], t.id)
 	}
@@ -309,17 +322,17 @@ func (s *stage) countTrade(in *incoming, t, replaced *live, restored bool) error
 }
 
 // keepTrade writes what books keeps of a trade.
-func (s *stage) keepTrade(in *incoming, request *bank.Trade, bk int64, key string, texts []string) error {
+func (s *stage) keepTrade(r *source.Trade, request *bank.Trade, bk int64, key string, texts []string) error {
 	for _, text := range texts {
 		if err := s.text(text); err != nil {
 			return err
 		}
 	}
-	if err := s.put(tableID, "trade", in.row.TradeID.String(), strconv.FormatInt(bk, 10)); err != nil {
+	if err := s.put(tableID, "trade", r.TradeID.String(), strconv.FormatInt(bk, 10)); err != nil {
 		return err
 	}
 	for _, account := range script.Free(request) {
-		if err := s.put(tableFree, account.String(), in.row.Currency, key); err != nil {
+		if err := s.put(tableFree, account.String(), r.Currency, key, "false"); err != nil {
 			return err
 		}
 	}

@@ -154,6 +154,9 @@ func (s *stage) bookCash(c *cashRecord) (*ledger.Rejection, error) {
 	if c.row.CashID <= 0 {
 		return nil, nil
 	}
+	if s.opens != nil {
+		return nil, s.archiveCash(c)
+	}
 	return nil, s.put(tableID, "cash", c.row.CashID.String(), strconv.FormatInt(receipt.Entry, 10))
 }
 
@@ -177,7 +180,11 @@ func (s *stage) rest(context.Context) error {
 		if err := s.missingRows(t); err != nil {
 			return err
 		}
-		if err := s.checkLink(t); err != nil {
+		end := s.over
+		if t.state == bank.StateNew || t.state == bank.StateOpen {
+			end = s.checkLink
+		}
+		if err := end(t); err != nil {
 			return err
 		}
 	}

@@ -59,6 +59,20 @@
 //   - BK has a trade in another state than Bank's rules say: an error, as that can only be our own fault. Nothing is loaded then.
 //   - A run is cut off or out of order: an error.
 //
+// # Opening
+//
+// With Input.Opening the books begin with balances. The same pass is made, into a journal that nobody keeps: all rules, and the mirror, ask what BK makes of the history. Then, in the books that are
+// kept, on the last business date:
+//
+//  1. of each account and holding what is settled in the mirror, against control:bootstrap:opening. What is unsettled is moved by trades that are alive, and by nothing else;
+//  2. the trades that are alive (new, open), by id, without the links to what they replaced, which is over.
+//
+// A trade that opened before the first business date and has a later trade date is booked before that date is set, or it would be new.
+//
+// All else becomes rows of the façade's archive (package archive), as soon as nothing can happen to it any more: trades that are over with their links, cash movements, and journal rows as they follow
+// from these. Of trades that are alive it has the running positions, since opening balances don't know what stood before each, and their links. Memory is as in full; of each trade in it the request,
+// too.
+//
 // # Not obvious
 //
 //   - Work that came to Bank by POST /replay has ids that another system gave. Fact 1 holds of them as far as that system gave them in each account's order.
@@ -81,5 +95,6 @@
 //	stage.go                the walk along the journal, quarantine
 //	book.go cash.go roll.go trades and cancels; cash, and all that has no rows; the business date
 //	mirror.go finish.go     what BK's books hold; against positions and balances, adjustments
+//	opening.go              books that are opened with balances; rows of the archive
 //	keep.go output.go       rows of the façade's tables; what Stage reads and gives
 package history

@@ -3,12 +3,12 @@ package history
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/shopspring/decimal"
 
+	"github.com/bkledger/bk/api/bulk"
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/compat/bank"
 	"github.com/bkledger/bk/compat/bankmap"
@@ -195,9 +195,24 @@ func (s *stage) bookAdjustment(a adjustment) (*ledger.Rejection, error) {
 	if !s.accounts[c.AccountID] {
 		return ledger.Reject(ledger.ReasonUnknownAccount, "account_id", "there is no account %d", c.AccountID), nil
 	}
-	control := "control:bootstrap:" + string(a.rule)
-	if _, err := s.to.OpenAccount(&bkv1.Account{Code: control, Name: control}, workSource, s.moment(0)); err != nil {
-		return nil, fmt.Errorf("open %s: %w", control, err)
+	memo := fmt.Sprintf("Bank's %s of %s is %s more than its trades and cash movements add up to, %s of it settled", a.table, a.key, c.Amount, c.SettledAmount)
+	key := "bootstrap/" + string(a.rule) + "/" + a.key
+	receipt, rej, err := s.post(c, instrument, "control:bootstrap:"+string(a.rule), key, map[string]string{"rule": string(a.rule), "memo": memo})
+	if rej != nil || err != nil {
+		return rej, err
+	}
+	s.fired(a.rule)
+	s.report.Adjusted++
+	if err := s.out.Adjust(Adjusted{a.rule, key, receipt.Entry, memo, c}); err != nil {
+		return nil, fmt.Errorf("adjust: %w", err)
+	}
+	return nil, nil
+}
+
+// post books a change by itself against an account of the house, which it opens.
+func (s *stage) post(c Change, instrument *bkv1.Identifier, against, key string, metadata map[string]string) (bulk.Receipt, *ledger.Rejection, error) {
+	if _, err := s.to.OpenAccount(&bkv1.Account{Code: against, Name: against}, workSource, s.moment(0)); err != nil {
+		return bulk.Receipt{}, nil, fmt.Errorf("open %s: %w", against, err)
 	}
 	entry := &bkv1.NewEntry{}
 	for _, part := range []struct {
@@ -211,24 +226,7 @@ func (s *stage) bookAdjustment(a adjustment) (*ledger.Rejection, error) {
 		less := bank.Decimal{Decimal: part.amount.Neg()}
 		entry.Postings = append(entry.Postings,
 			&bkv1.NewPosting{Account: bankmap.AccountRef(c.AccountID), Instrument: instrument, Bucket: part.bucket, Quantity: quantity.String()},
-			&bkv1.NewPosting{Account: &bkv1.AccountRef{Code: control}, Instrument: instrument, Bucket: part.bucket, Quantity: less.String()})
+			&bkv1.NewPosting{Account: &bkv1.AccountRef{Code: against}, Instrument: instrument, Bucket: part.bucket, Quantity: less.String()})
 	}
-	memo := fmt.Sprintf("Bank's %s of %s is %s more than its trades and cash movements add up to, %s of it settled", a.table, a.key, c.Amount, c.SettledAmount)
-	command := &bkv1.Command{
-		Key: "bootstrap/" + string(a.rule) + "/" + a.key, Source: workSource, Metadata: map[string]string{"rule": string(a.rule), "memo": memo},
-		Command: &bkv1.Command_Entry{Entry: entry},
-	}
-	receipt, err := s.to.Book(command, s.moment(0))
-	if errors.As(err, &rej) {
-		return rej, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	s.fired(a.rule)
-	s.report.Adjusted++
-	if err := s.out.Adjust(Adjusted{a.rule, command.Key, receipt.Entry, memo, c}); err != nil {
-		return nil, fmt.Errorf("adjust: %w", err)
-	}
-	return nil, nil
+	return s.book(&bkv1.Command{Key: key, Source: workSource, Metadata: metadata, Command: &bkv1.Command_Entry{Entry: entry}}, 0)
 }

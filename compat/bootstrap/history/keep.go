@@ -29,7 +29,7 @@ var (
 	tableSymbol   = table{"facade.books_symbol", []string{"symbol", "instrument", "type", "value", "country", "currency"}}
 	tableOverflow = table{"facade.books_overflow", []string{"hash", "content"}}
 	tableID       = table{"facade.books_id", []string{"kind", "bank_id", "bk_id"}}
-	tableFree     = table{"facade.books_free", []string{"account_id", "currency", "trade_key"}}
+	tableFree     = table{"facade.books_free", []string{"account_id", "currency", "trade_key", "opened"}}
 	tableUpload   = table{"facade.upload", []string{"seq", "kind", "upload_id", "name", "created_at", "updated_at", "status", "processed", "skipped", "attempted"}}
 	tableFaults   = table{"facade.upload_error", []string{"seq", "row", "type", "message"}}
 	tableGivenUp  = table{"facade.upload_given_up", []string{"seq", "row", "attempts", "since", "type", "message", "who", "why", "force", "given_up_at"}}
@@ -37,7 +37,7 @@ var (
 
 // Tables gives the façade's tables that Stage writes rows of, in the order in which they can be loaded.
 func Tables() (names []string) {
-	for _, t := range []table{tableEntity, tableSymbol, tableOverflow, tableID, tableFree, tableUpload, tableFaults, tableGivenUp} {
+	for _, t := range []table{tableEntity, tableSymbol, tableOverflow, tableID, tableFree, tableUpload, tableFaults, tableGivenUp, tableTrade, tableCash, tableJournal} {
 		names = append(names, t.name)
 	}
 	return names

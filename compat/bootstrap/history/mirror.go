@@ -35,6 +35,8 @@ type live struct {
 	stored     bank.ID // replaced_by as Bank has it
 	never      bool    // it was never in force
 
+	past *past // nil where all of the history is booked
+
 	want, seen uint16 // journal rows: of what BK has done, and of what Bank's journal has shown
 }
 

@@ -22,6 +22,7 @@ type Ledger interface {
 type Input struct {
 	Runs         []Run // of all transformed chunks
 	BusinessDate bank.Date
+	Opening      bool // the books are opened with balances and what is alive; all else is archived
 	// The tables that are taken as they were extracted, each in any order.
 	Entities  Rows[source.Entity]
 	Accounts  Rows[source.Account]
@@ -106,6 +107,9 @@ type Report struct {
 	Adjusted    int64   `json:"adjusted"`
 	LastTradeID bank.ID `json:"last_trade_id"`
 	LastCashID  bank.ID `json:"last_cash_id"`
+	Opened      int64   `json:"opened,omitempty"`   // opening balances
+	Alive       int64   `json:"alive,omitempty"`    // trades that were booked behind these
+	Archived    int64   `json:"archived,omitempty"` // trades that were over
 	// MostLive is how many trades were in memory at once, at most.
 	MostLive int `json:"most_live"`
 }

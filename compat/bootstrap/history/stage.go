@@ -20,6 +20,11 @@ func Stage(ctx context.Context, in Input, to Ledger, out Output) (Report, error)
 		live: map[bank.ID]*live{}, held: map[bank.ID]*heldBack{}, waiting: map[bank.ID]*cashRecord{}, moved: map[bank.ID]*movement{}, claims: map[bank.ID]bank.ID{},
 		newDue: map[bank.Date][]bank.ID{}, settleDue: map[bank.Date][]bank.ID{}, texts: map[[32]byte]bool{}, accounts: map[bank.ID]bool{}, lack: newLack(),
 	}
+	if in.Opening {
+		if err := s.rehearse(); err != nil {
+			return s.report, fmt.Errorf("stage: %w", err)
+		}
+	}
 	defer s.trades.close()
 	defer s.cash.close()
 	defer s.steps.from.close()
@@ -28,7 +33,7 @@ func Stage(ctx context.Context, in Input, to Ledger, out Output) (Report, error)
 		do   func(context.Context) error
 	}{
 		{"directory", s.directory}, {"client ids", s.twins}, {"journal", s.journal}, {"rest", s.rest},
-		{"what was held back", s.releaseAll}, {"positions", s.positions}, {"balances", s.balances}, {"adjustments", s.adjust}, {"uploads", s.uploads},
+		{"what was held back", s.releaseAll}, {"opening", s.openBooks}, {"positions", s.positions}, {"balances", s.balances}, {"adjustments", s.adjust}, {"uploads", s.uploads},
 	} {
 		if err := part.do(ctx); err != nil {
 			return s.report, fmt.Errorf("stage: %s: %w", part.what, err)
@@ -41,6 +46,7 @@ func Stage(ctx context.Context, in Input, to Ledger, out Output) (Report, error)
 type stage struct {
 	in     Input
 	to     Ledger
+	opens  Ledger // that is opened with balances; nil: all of the history goes into to
 	out    Output
 	report Report
 
@@ -262,6 +268,9 @@ func (s *stage) tradeRow(row *step) error {
 
 // compareRow holds a row against what BK has in its place.
 func (s *stage) compareRow(row, want *step) error {
+	if err := s.archiveRow(row, want); err != nil {
+		return err
+	}
 	for _, part := range []struct {
 		field string
 		same  bool
@@ -286,8 +295,17 @@ func (s *stage) forget(t *live) error {
 	if t.seen != t.want || t.lastBy != 0 || t.state != bank.StateSettled && t.state != bank.StateCanceled {
 		return nil
 	}
+	return s.over(t)
+}
+
+// over lets go of a trade that nothing happens to any more.
+func (s *stage) over(t *live) error {
 	delete(s.live, t.id)
-	return s.checkLink(t)
+	if err := s.checkLink(t); err != nil || s.opens == nil {
+		return err
+	}
+	s.report.Archived++
+	return s.archiveTrade(t)
 }
 
 // checkLink tells where the link to the trade that stands in another's place is not what it was.

@@ -134,7 +134,8 @@ func (t *Targets) knownIDs(ctx context.Context) (map[string]bank.ID, error) {
 		return nil, fmt.Errorf("the façade's database: %w", err)
 	}
 	defer pool.Close()
-	rows, err := pool.Query(ctx, `SELECT kind, max(bank_id) FROM facade.books_id GROUP BY kind`)
+	rows, err := pool.Query(ctx, `SELECT kind, max(bank_id) FROM (SELECT kind, bank_id FROM facade.books_id
+		UNION ALL SELECT 'trade', bank_id FROM facade.archive_trade UNION ALL SELECT 'cash', cash_id FROM facade.archive_cash) known GROUP BY kind`)
 	if err != nil {
 		return nil, fmt.Errorf("the façade's ids: %w", err)
 	}

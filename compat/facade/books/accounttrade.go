@@ -33,6 +33,9 @@ func (b *Ledger) AccountTrades(ctx context.Context, account bank.ID, filter fron
 		}
 	}
 	trades, err := b.accountTrades(ctx, account, filter, after, limit)
+	if err == nil {
+		trades, err = b.withArchived(ctx, trades, account, filter, after, limit)
+	}
 	if err != nil {
 		return nil, b.internal(ctx, "read an account's trades", err)
 	}
@@ -141,6 +144,9 @@ func (b *Ledger) AccountTrade(ctx context.Context, account, trade bank.ID) (bank
 	if err != nil {
 		return bank.AccountTrade{}, b.internal(ctx, "read a trade", err)
 	}
+	if answer == nil {
+		return b.archivedAccountTrade(ctx, account, trade)
+	}
 	if booked == nil || booked.trade.AccountID != account && answer.Trade.Trade.Target.GetId() != int64(account) {
 		return bank.AccountTrade{}, bank.NoTradeOf(account, trade)
 	}
@@ -160,8 +166,14 @@ type runningKey struct {
 // withRunning adds the positions right after the trades opened.
 func (b *Ledger) withRunning(ctx context.Context, account bank.ID, trades []*bkv1.TradeSummary, booked []*booking) ([]bank.AccountTrade, error) {
 	positions := make(map[int64]bank.Decimal, len(trades))
+	if err := b.archivedRunning(ctx, account, trades, booked, positions); err != nil {
+		return nil, err
+	}
 	var missing []int64
 	for _, t := range trades {
+		if _, archived := positions[t.OpenedBy]; archived {
+			continue
+		}
 		if position, ok := b.running.get(runningKey{account, t.OpenedBy}); ok {
 			positions[t.OpenedBy] = position
 		} else if t.OpenedBy != 0 {

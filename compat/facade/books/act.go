@@ -20,7 +20,7 @@ func (b *Ledger) CancelTrade(ctx context.Context, ref bank.TradeRef) error {
 			return b.internal(ctx, "find a trade to cancel; nothing was booked", err)
 		}
 		if booked == nil {
-			return ref.NotFound()
+			return b.archivedCancel(ctx, ref)
 		}
 		command = bankmap.FromCancel(booked.bk)
 	}
@@ -30,6 +30,9 @@ func (b *Ledger) CancelTrade(ctx context.Context, ref bank.TradeRef) error {
 	case o.err != nil:
 		return o.err
 	case o.failure != nil:
+		if o.failure.Reason == bankmap.ReasonTradeNotFound {
+			return b.archivedCancel(ctx, ref)
+		}
 		if told := o.failure.OfCancel(ref); told != nil {
 			return told
 		}
@@ -56,6 +59,9 @@ func (b *Ledger) MoveCash(ctx context.Context, c bank.Cash) (bank.ID, error) {
 	defer b.minting.RUnlock()
 	if !b.cfg.IDs.minting() {
 		return 0, bank.Errorf(bank.Internal, "BK books nothing first at the moment; nothing was booked")
+	}
+	if id, err := b.archivedCash(ctx, &c); err != nil || id != 0 {
+		return id, err
 	}
 	if err := b.symbols.ensureCurrency(ctx, c.Currency); err != nil {
 		return 0, b.internal(ctx, "prepare a cash movement; nothing was booked", err)

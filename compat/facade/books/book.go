@@ -10,6 +10,7 @@ import (
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/compat/bank"
 	"github.com/bkledger/bk/compat/bankmap"
+	"github.com/bkledger/bk/compat/facade/books/archive"
 )
 
 // lookUps is how many questions one call asks BK at once.
@@ -26,12 +27,20 @@ func (b *Ledger) BookTrades(ctx context.Context, trades []bank.Trade) ([]bank.Bo
 	if err != nil {
 		return nil, b.internal(ctx, "prepare trades; nothing was booked", err)
 	}
-	receipts, err := b.bookAll(ctx, trades, commands)
+	archived, err := b.archivedOf(ctx, trades)
+	if err != nil {
+		return nil, b.internal(ctx, "look for trades in the archive; nothing was booked", err)
+	}
+	receipts, err := b.bookAll(ctx, trades, commands, archived)
 	if err != nil {
 		return nil, err
 	}
 	booked := make([]bank.Booked, len(trades))
 	for i, r := range receipts {
+		if over := archived[i]; over != nil {
+			booked[i] = bank.Booked{ClientTradeID: trades[i].ClientTradeID, TradeID: over.ID}
+			continue
+		}
 		id, err := b.tradeID(ctx, r)
 		if err != nil { // the booking stands
 			b.cfg.Log.ErrorContext(ctx, "a trade's id can't be found", "entry", r.TradeId, "error", err)
@@ -61,11 +70,19 @@ func (b *Ledger) tradeID(ctx context.Context, r *bkv1.Receipt) (bank.ID, error) 
 
 // bookAll books all or none. BK decides element by element as the contract has it: conflict, unknown account, replaced trade. Only what it calls a conflict may
 // be none to Bank, since two commands may differ where the requests don't.
-func (b *Ledger) bookAll(ctx context.Context, trades []bank.Trade, commands []*bkv1.Command) ([]*bkv1.Receipt, error) {
+// Elements that are archived are not booked: BK is to refuse those that conflict, at their place among the others.
+func (b *Ledger) bookAll(ctx context.Context, trades []bank.Trade, commands []*bkv1.Command, archived map[int]*archive.Trade) ([]*bkv1.Receipt, error) {
 	receipts := make([]*bkv1.Receipt, len(trades))
-	open := make([]int, len(trades))
-	for i := range open {
-		open[i] = i
+	var open []int
+	for i := range trades {
+		over := archived[i]
+		if over != nil && over.Content == archive.HashTrade(&trades[i]) {
+			continue
+		}
+		if over != nil {
+			commands[i].Replaces = &bkv1.Replaces{Key: bankmap.TradeKey(trades[i].AccountID, ""), UnlessSettled: true} // no client's id is empty
+		}
+		open = append(open, i)
 	}
 	same := map[int]int{} // elements that are the same as an earlier one of the call, though their commands differ
 	for len(open) > 0 {
@@ -93,6 +110,9 @@ func (b *Ledger) bookAll(ctx context.Context, trades []bank.Trade, commands []*b
 		if len(rest) == 1 {
 			i = open[0]
 		}
+		if archived[i] != nil {
+			return nil, bank.OtherTrade(&trades[i])
+		}
 		known, err := b.conflicts(ctx, trades, open, i, *failure, receipts, same)
 		if err != nil {
 			return nil, err
@@ -110,6 +130,9 @@ func (b *Ledger) conflicts(
 	ctx context.Context, trades []bank.Trade, open []int, i int, failure bankmap.Failure, receipts []*bkv1.Receipt, same map[int]int,
 ) (rest []int, err error) {
 	if failure.Reason != bankmap.ReasonKeyConflict {
+		if err := b.replacesSettled(ctx, trades, i, failure); err != nil {
+			return nil, err
+		}
 		if told := failure.OfTrade(i, &trades[i]); told != nil {
 			return nil, told
 		}

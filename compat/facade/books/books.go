@@ -16,6 +16,7 @@ import (
 	"github.com/bkledger/bk/api/client"
 	"github.com/bkledger/bk/compat/bank"
 	"github.com/bkledger/bk/compat/bank/front"
+	"github.com/bkledger/bk/compat/facade/books/archive"
 )
 
 // Config is what a [Ledger] needs. The zero value of a field is its default.
@@ -89,6 +90,7 @@ type Ledger struct {
 	cfg      Config
 	pool     *pgxpool.Pool
 	symbols  *symbols
+	archive  *archive.Store
 	timeline timeline
 	run      string       // names this run in the sources of cancels
 	minting  sync.RWMutex // read-locked while something is booked under an id of BK's, see pass
@@ -143,6 +145,7 @@ func New(cfg Config) (*Ledger, error) {
 		free: newCache[freeKey, bool](cachedFree), texts: newCache[string, string](cachedTexts),
 	}
 	b.symbols = newSymbols(b)
+	b.archive = archive.New(cfg.Pool)
 	b.ctx, b.end = context.WithCancel(context.Background())
 	for range cfg.Senders {
 		b.senders.Go(b.sender)

@@ -14,6 +14,8 @@
 //     taken.
 //   - Bank's ids are arithmetic where BK booked first ([IDs]): base + BK's entry id. Where Bank did, they are in the entry's source ([bankmap.Origin]) and
 //     in the table books_id.
+//   - Where BK's books were opened with balances, what was over then is answered from package archive, by Bank's id or the client's; such a name is never booked in BK. An element of a call
+//     that conflicts with one is handed to BK in a form that BK refuses, so that the first fault of the call is told, whoever knows of it.
 //   - Lists of trades are by Bank's id. BK's order is the same, but for trades that were replayed while BK booked first: these are in the table books_stray, and are put where
 //     they belong.
 //   - What never changes is cached: accounts, symbols, bookings, running positions, the days' beginnings. Caches are bounded, but for
@@ -50,6 +52,7 @@
 //	directory.go     entities and accounts
 //	trade.go         Trade; bookings and how they are found
 //	accounttrade.go  AccountTrade(s), running positions
+//	archived.go      what is in the archive and not in BK
 //	stray.go         trades that stand elsewhere in BK's journal than by Bank's id
 //	holding.go       positions and balances
 //	journal.go       journal rows

@@ -21,6 +21,11 @@ func (b *Ledger) JournalRows(ctx context.Context, account, after bank.ID, limit 
 }
 
 func (b *Ledger) journalRows(ctx context.Context, account, after bank.ID, limit int) (rows []bank.JournalRow, err error) {
+	rows, past, err := b.archivedRows(ctx, account, after, limit)
+	if err != nil || len(rows) == limit {
+		return rows, err
+	}
+	after = max(after-past.LastRow, bankmap.RowID(past.Head+1, 0)-1) // what was loaded has no rows: they are archived
 	size := int32(max(1, min(pageRows, limit+1)))
 	question := &bkv1.ListEntriesRequest{
 		Account: bankmap.AccountRef(account), FirstSequence: bankmap.RowPlace(after), PageSize: &size, AtLeast: atHead,
@@ -47,6 +52,7 @@ func (b *Ledger) journalRows(ctx context.Context, account, after bank.ID, limit 
 				if row.JournalID <= after {
 					continue
 				}
+				row.JournalID += past.LastRow
 				if rows = append(rows, row); len(rows) == limit {
 					return rows, nil
 				}

@@ -38,6 +38,13 @@ func (b *Ledger) prepare(ctx context.Context, trades []bank.Trade) ([]*bkv1.Comm
 		if trades[i].CancelTradeID == "" {
 			continue
 		}
+		linked, err := b.replacesArchived(ctx, trades, i, commands[i].Key)
+		if err != nil {
+			return nil, err
+		}
+		if linked {
+			continue
+		}
 		replaced, err := b.replaced(ctx, &trades[i])
 		if err != nil {
 			return nil, err

@@ -36,11 +36,18 @@ func (b *Ledger) Replay(ctx context.Context, r bank.Replay) error {
 }
 
 // ReplayAll does what Bank has done, all or none of up to 1000 replays, in order, each seeing those before it, and gives BK's ids of the entries. Doing them again
-// gives the same. Which of BK's ids belongs to which of Bank's is kept when it returns. What BK refuses is a [*ReplayError]; outcome_unknown and
+// gives the same; what is archived has no entry, and the id 0. Which of BK's ids belongs to which of Bank's is kept when it returns. What BK refuses is a [*ReplayError]; outcome_unknown and
 // internal are for another try.
 func (b *Ledger) ReplayAll(ctx context.Context, replays []bank.Replay) (ids []int64, err error) {
 	if len(replays) == 0 {
 		return nil, nil
+	}
+	done, err := b.archivedReplays(ctx, replays)
+	if err != nil {
+		return nil, b.refusedOr(ctx, err)
+	}
+	if len(done) > 0 {
+		return b.replayRest(ctx, replays, done)
 	}
 	w := &replayWork{b: b, replays: replays, places: map[bank.ID]int{}}
 	if err := w.prepare(ctx); err != nil {
@@ -129,6 +136,10 @@ func (b *Ledger) replayPlace(ctx context.Context) (place bank.ReplayPlace, err e
 	if err != nil {
 		return place, fmt.Errorf("find the last ids: %w", err)
 	}
-	place.LastTradeID, place.LastCashID = max(place.LastTradeID, bank.ID(trade)), max(place.LastCashID, bank.ID(cash))
+	archivedTrade, archivedCash, err := b.archive.Last(ctx)
+	if err != nil {
+		return place, err
+	}
+	place.LastTradeID, place.LastCashID = max(place.LastTradeID, bank.ID(trade), archivedTrade), max(place.LastCashID, bank.ID(cash), archivedCash)
 	return place, nil
 }

@@ -105,7 +105,7 @@ func (w *replayWork) checkIDs(ctx context.Context) error {
 func (w *replayWork) replacing(ctx context.Context, i int) error {
 	t := w.replays[i].Request
 	id, err := bank.ParseID(t.CancelTradeID)
-	if err != nil {
+	if err != nil || w.commands[i].Replaces == nil { // an archived one
 		return nil
 	}
 	place, ok := w.places[id]
@@ -223,6 +223,10 @@ func (w *replayWork) done(ctx context.Context, i int, failure bankmap.Failure) (
 			if there != nil && there.Trade.Same(r.Request) {
 				return &bkv1.Receipt{EntryId: there.bk, TradeId: there.bk, Repeat: true}, nil
 			}
+		}
+		if told := w.b.replacesSettled(ctx, []bank.Trade{*r.Request}, 0, failure); told != nil {
+			refused.Err = told
+			return nil, refused
 		}
 		if told := failure.OfTrade(i, r.Request); told != nil {
 			refused.Err = told

@@ -14,6 +14,7 @@ import (
 	bkv1 "github.com/bkledger/bk/api/gen/bk/v1"
 	"github.com/bkledger/bk/compat/bank"
 	"github.com/bkledger/bk/compat/bankmap"
+	"github.com/bkledger/bk/compat/facade/books/archive"
 	"github.com/bkledger/bk/compat/facade/idle"
 	"github.com/bkledger/bk/compat/facade/mode"
 )
@@ -161,6 +162,56 @@ func (s *Stream) IDOf(ctx context.Context, trade int64) (bank.ID, error) {
 
 // Keep spares [Stream.IDOf] a question: id is Bank's of BK's trade.
 func (s *Stream) Keep(trade int64, id bank.ID) { s.trades.put(s.trades.now(), trade, id) }
+
+// ArchivedReplaced gives Bank's id of the archived trade in whose place the trade of a booking stands that replaces none of BK's, 0 if there is none.
+func (s *Stream) ArchivedReplaced(ctx context.Context, booked *bkv1.Entry) (bank.ID, error) {
+	past, err := s.b.archive.Place(ctx)
+	if err != nil || !past.There() {
+		return 0, err
+	}
+	id, err := s.TradeID(ctx, booked)
+	if err != nil || id == 0 {
+		return 0, err
+	}
+	x, err := s.b.extras(ctx, booked)
+	if err != nil {
+		return 0, err
+	}
+	return s.b.archivedReplaced(ctx, booked, id, x.CancelTradeID)
+}
+
+// Opening gives BK's sequence number up to which its journal was loaded as opening balances and what was alive, and the highest id of the journal rows that are archived; zeros if it was not.
+func (s *Stream) Opening(ctx context.Context) (head int64, lastRow bank.ID, err error) {
+	past, err := s.b.archive.Place(ctx)
+	return past.Head, past.LastRow, err
+}
+
+// ArchivedTrades gives the trades of some accounts that are over, of all where they are nil, as they stand.
+func (s *Stream) ArchivedTrades(ctx context.Context, accounts []int64, do func(*bank.StoredTrade) error) error {
+	replaced, err := s.b.archive.Replaced(ctx)
+	if err != nil {
+		return err
+	}
+	return s.b.archive.Each(ctx, accounts, func(t *archive.Trade) error {
+		if !t.Over() {
+			return nil
+		}
+		read := t.Stored
+		if replaced[t.ID] {
+			read = func() (bank.StoredTrade, error) { return s.b.archivedStored(ctx, t) }
+		}
+		stored, err := read()
+		if err != nil {
+			return err
+		}
+		return do(&stored)
+	})
+}
+
+// ArchivedRows gives all archived journal rows, with the cash movement that one is of or 0, by id.
+func (s *Stream) ArchivedRows(ctx context.Context, do func(account, cash bank.ID, row *bank.JournalRow) error) error {
+	return s.b.archive.EachRow(ctx, func(r archive.Row) error { return do(r.Account, r.Cash, &r.JournalRow) })
+}
 
 // Extras gives the text of what BK's trade has no field for ([bankmap.ParseExtras]), by what stands in the booking's metadata; "" for none.
 func (s *Stream) Extras(ctx context.Context, inBK string) (string, error) {

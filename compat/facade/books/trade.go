@@ -123,7 +123,10 @@ func (b *Ledger) Trade(ctx context.Context, ref bank.TradeRef) (bank.StoredTrade
 
 func (b *Ledger) storedTrade(ctx context.Context, ref bank.TradeRef) (*storedTrade, error) {
 	answer, err := b.whole(ctx, ref)
-	if err != nil || answer == nil {
+	if err == nil && answer == nil {
+		return b.archivedTrade(ctx, ref)
+	}
+	if err != nil {
 		return nil, err
 	}
 	booked := answer.Entries[0]
@@ -146,6 +149,11 @@ func (b *Ledger) storedTrade(ctx context.Context, ref bank.TradeRef) (*storedTra
 		}
 		if other != nil {
 			others[i] = other.id
+		}
+	}
+	if others[1] == 0 {
+		if others[1], err = b.archivedReplaced(ctx, booked, id, x.CancelTradeID); err != nil {
+			return nil, err
 		}
 	}
 	stored, err := bankmap.Stored(answer.Trade, answer.Entries, x, id, others[0], others[1])

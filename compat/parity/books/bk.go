@@ -35,7 +35,7 @@ type bkSide struct {
 func newBKSide(c Config, w *warehouse) *bkSide {
 	b := &bkSide{client: c.BK, names: c.Names, w: w, patience: c.Patience, parallel: c.Parallel}
 	b.journal = &reader{
-		bk: b, accounts: map[bank.ID]bool{}, names: map[int64]string{}, codes: map[int64]string{}, booked: map[int64]bool{}, days: map[int32]struct{}{},
+		bk: b, accounts: map[bank.ID]bool{}, names: map[int64]string{}, codes: map[int64]string{}, booked: map[int64]bool{}, days: map[int32]struct{}{}, dates: map[bank.ID]int32{},
 	}
 	return b
 }
@@ -105,6 +105,9 @@ func (b *bkSide) load(ctx context.Context, accounts []int64) (landed int64, err 
 		err = l.account(ctx, nil)
 	} else {
 		err = l.each(ctx, accounts)
+	}
+	if err == nil && b.journal.opening > 0 {
+		err = l.archived(ctx, accounts)
 	}
 	for _, s := range l.sinks {
 		if err == nil {
@@ -191,6 +194,33 @@ func (l *loading) trades(ctx context.Context, of *bkv1.AccountRef) error {
 			return nil
 		}
 	}
+}
+
+// archived lands trades that are over, as they stand.
+func (l *loading) archived(ctx context.Context, accounts []int64) error {
+	err := l.names.ArchivedTrades(ctx, accounts, func(t *bank.StoredTrade) error {
+		accrued := "0"
+		if t.Interest != nil {
+			accrued = t.Interest.Accrued.String()
+		}
+		var canceled any
+		if t.CanceledAt != nil {
+			canceled = *t.CanceledAt
+		}
+		link := func(id *bank.ID) any {
+			if id == nil {
+				return nil
+			}
+			return int64(*id)
+		}
+		return l.add(ctx, tradeTable, sideBK, int64(t.TradeID), nil, t.State, int64(t.AccountID), orNull(t.TargetAccountID), int32(t.Date), int32(t.SettleDate), t.Instrument.Identifier,
+			t.Settlement.Currency, t.Side.Direction, t.Quantity.String(), t.Price.String(), t.Fees.Commission.String(), accrued, t.GrossAmount.String(), t.SECFee.String(), t.TAFFee.String(),
+			t.NetAmount.String(), t.BookedAt, canceled, link(t.ReplacedBy), link(t.Replaces), string(t.Trade.AppendJSON(nil)))
+	})
+	if err != nil {
+		return fmt.Errorf("archived trades: %w", err)
+	}
+	return nil
 }
 
 // positions of one account are as known at the place; those of all may be of a little later, where somebody writes.

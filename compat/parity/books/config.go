@@ -23,6 +23,18 @@ type Names interface {
 	CashID(ctx context.Context, e *bkv1.Entry) (bank.ID, error)
 	// Extras gives the text of what BK's trade has no field for ([bankmap.ParseExtras]), by what stands in a booking's metadata; "" for none.
 	Extras(ctx context.Context, inBK string) (string, error)
+	Archive
+}
+
+// Archive tells what is not in BK because its books were opened with balances: the façade's package archive. It is taken as BK's.
+type Archive interface {
+	// Opening gives BK's sequence number up to which its journal has no rows of Bank's, and the highest id of rows that are archived in their place; 0, 0: nothing is archived.
+	Opening(ctx context.Context) (head int64, lastRow bank.ID, err error)
+	// ArchivedTrades gives the trades of some accounts that are over, of all where they are nil. ArchivedRows gives all journal rows, with the cash movement that one is of or 0, by id.
+	ArchivedTrades(ctx context.Context, accounts []int64, do func(*bank.StoredTrade) error) error
+	ArchivedRows(ctx context.Context, do func(account, cash bank.ID, row *bank.JournalRow) error) error
+	// ArchivedReplaced gives the trade that is over in whose place BK's trade of an entry stands, 0 if there is none.
+	ArchivedReplaced(ctx context.Context, booked *bkv1.Entry) (bank.ID, error)
 }
 
 // Append adds rows to a table, on a connection of the warehouse. values has a value for each column, row after row: int64, int32, string, a decimal's text, or nil.

@@ -8,6 +8,9 @@
 // positions as known there, cash, and the frozen cuts of the days that have ended. Nothing is asked of Bank's API, of the façade, or of their caches: what compat/shadow
 // (hotswap compare) compares over HTTP, answer by answer, is compared here by what is stored, all at once. Translation is package bankmap's in both.
 //
+// Where BK's books were opened with balances (package bootstrap's mode opening), what was over then is read from the façade's archive (package archive) and taken as BK's: its trades, and Bank's
+// journal rows in the place of those of the entries that were loaded. Positions, balances and cuts are BK's alone, and have to be what the archive's rows and BK's add up to.
+//
 // # What is compared
 //
 //	accounts        there on both sides, of the same entity

@@ -20,6 +20,9 @@ type reader struct {
 	token    string             // the same, as BK writes it
 	sinks    map[string]*sink   // while it reads
 	days     map[int32]struct{} // whose cuts are landed
+	opening  int64              // up to here rows are archived, 0: none are
+	lastRow  bank.ID            // the last of these
+	dates    map[bank.ID]int32  // effective dates of the trades that were loaded with an archive
 }
 
 // symbol gives the symbol of a security, or the code of a currency.
@@ -37,6 +40,12 @@ func (r *reader) symbol(number int64) (symbol, currency string, err error) {
 func (r *reader) read(ctx context.Context, to int64) (landed int64, err error) {
 	w := r.bk.w
 	r.sinks = map[string]*sink{accountTable: w.into(accounts), bookingTable: w.into(bookings), cancelTable: w.into(cancels), journalTable: w.into(journal)}
+	first := r.place == 0
+	if first {
+		if r.opening, r.lastRow, err = r.bk.names.Opening(ctx); err != nil {
+			return 0, err
+		}
+	}
 	size := int32(pageRows)
 	question := &bkv1.ListEntriesRequest{FirstSequence: r.place + 1, LastSequence: to, PageSize: &size, AtLeast: r.token}
 	for r.place < to {
@@ -56,6 +65,11 @@ func (r *reader) read(ctx context.Context, to int64) (landed int64, err error) {
 	}
 	if r.place < to {
 		return 0, fmt.Errorf("BK's journal ends at entry %d, and should go on to %d", r.place, to)
+	}
+	if first && r.opening > 0 {
+		if err := r.archived(ctx); err != nil {
+			return 0, fmt.Errorf("the archive: %w", err)
+		}
 	}
 	for _, s := range r.sinks {
 		if err := s.flush(ctx); err != nil {
@@ -114,7 +128,16 @@ func (r *reader) booking(ctx context.Context, e *bkv1.Entry) error {
 	if err != nil {
 		return err
 	}
-	return r.sinks[bookingTable].add(ctx, e.Id, orNull(id), bankmap.Moment(e), string(request.AppendJSON(nil)))
+	if e.Sequence <= r.opening {
+		r.dates[id] = e.EffectiveDate
+	}
+	replaced := bank.ID(0)
+	if e.GetTrade().GetCorrects() == 0 {
+		if replaced, err = r.bk.names.ArchivedReplaced(ctx, e); err != nil {
+			return err
+		}
+	}
+	return r.sinks[bookingTable].add(ctx, e.Id, orNull(id), bankmap.Moment(e), orNull(replaced), string(request.AppendJSON(nil)))
 }
 
 // rows lands an entry's journal rows, of each of Bank's accounts.
@@ -138,7 +161,7 @@ func (r *reader) rows(ctx context.Context, e *bkv1.Entry) error {
 	for i, p := range e.GetPostings() {
 		r.learn(e, p.Instrument)
 		account := bank.ID(p.Account)
-		if !r.accounts[account] || seen(e.Postings[:i], p.Account) {
+		if !r.accounts[account] || seen(e.Postings[:i], p.Account) || e.Sequence <= r.opening {
 			continue
 		}
 		rows, err := bankmap.Rows(e, account, names)
@@ -146,7 +169,7 @@ func (r *reader) rows(ctx context.Context, e *bkv1.Entry) error {
 			return err
 		}
 		for _, row := range rows {
-			err := r.sinks[journalTable].add(ctx, sideBK, int64(account), int64(row.JournalID), int32(row.Date), nil, trade, orNull(cash), row.Symbol, row.Currency, row.Memo,
+			err := r.sinks[journalTable].add(ctx, sideBK, int64(account), int64(row.JournalID+r.lastRow), int32(row.Date), nil, trade, orNull(cash), row.Symbol, row.Currency, row.Memo,
 				row.TDQuantity.String(), row.TDAmount.String(), row.SDQuantity.String(), row.SDAmount.String(), e.Sequence, e.EffectiveDate)
 			if err != nil {
 				return err
@@ -154,6 +177,23 @@ func (r *reader) rows(ctx context.Context, e *bkv1.Entry) error {
 		}
 	}
 	return nil
+}
+
+// archived lands the rows that are archived in the place of those of BK's first entries: known since then, effective as the trades that were loaded, else on the day of the opening.
+func (r *reader) archived(ctx context.Context) error {
+	date, err := r.bk.names.Date(ctx, r.opening)
+	if err != nil {
+		return err
+	}
+	return r.bk.names.ArchivedRows(ctx, func(account, cash bank.ID, row *bank.JournalRow) error {
+		effective, trade := int32(date), bank.ID(0)
+		if row.TradeID != nil {
+			trade = *row.TradeID
+			effective = max(effective, r.dates[trade])
+		}
+		return r.sinks[journalTable].add(ctx, sideBK, int64(account), int64(row.JournalID), int32(row.Date), orNull(trade), nil, orNull(cash), row.Symbol, row.Currency, row.Memo,
+			row.TDQuantity.String(), row.TDAmount.String(), row.SDQuantity.String(), row.SDAmount.String(), r.opening, effective)
+	})
 }
 
 // learn takes the symbol of a security from the first trade in it: the identifier that it is booked under is Bank's symbol, whatever BK's own users call it.

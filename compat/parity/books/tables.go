@@ -56,7 +56,7 @@ var (
 		long("booked_at"), nullable(long("canceled_at")), nullable(long("replaced_by")), nullable(long("replaces")), text("request"))...)...)
 	// Entries are named by BK's ids here; 0 is none.
 	summaries = table(summaryTable, append([]dialect.Column{long("entry_id")}, append(tradeFields, long("canceled_by"), long("replaced_by_entry"), long("corrects_entry"))...)...)
-	bookings  = table(bookingTable, long("entry_id"), nullable(long("trade_id")), long("booked_at"), text("request"))
+	bookings  = table(bookingTable, long("entry_id"), nullable(long("trade_id")), long("booked_at"), nullable(long("replaces")), text("request"))
 	cancels   = table(cancelTable, long("entry_id"), long("canceled_at"))
 
 	journal = table(journalTable, text("side"), long("account_id"), long("row_id"), integer("business_date"), nullable(long("trade_id")), nullable(long("entry_id")), nullable(long("cash_id")),

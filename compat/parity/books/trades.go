@@ -114,7 +114,7 @@ func (c *comparer) compareTrades(ctx context.Context) error {
 		own = append(own, "s."+column.Name)
 	}
 	err := c.exec(ctx, "put BK's trades together", "INSERT INTO "+tradeTable+" ("+c.d.Columns("", trades.Names())+") SELECT "+c.d.Literal(sideBK)+", b.trade_id, s.entry_id, "+strings.Join(own, ", ")+
-		", b.booked_at, x.canceled_at, r.trade_id, p.trade_id, b.request FROM "+summaryTable+" s JOIN "+bookingTable+" b ON b.entry_id = s.entry_id"+
+		", b.booked_at, x.canceled_at, r.trade_id, COALESCE(p.trade_id, b.replaces), b.request FROM "+summaryTable+" s JOIN "+bookingTable+" b ON b.entry_id = s.entry_id"+
 		" LEFT JOIN "+cancelTable+" x ON x.entry_id = s.canceled_by LEFT JOIN "+bookingTable+" r ON r.entry_id = s.replaced_by_entry LEFT JOIN "+bookingTable+" p ON p.entry_id = s.corrects_entry"+
 		" WHERE s."+c.scope)
 	if err != nil {
