@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/bkledger/bk/compat/bootstrap"
 	"github.com/bkledger/bk/compat/demo"
 )
 
@@ -44,12 +45,13 @@ Exit code 0: all stages were made, no client got an answer that Bank alone would
 	f.StringVar(&d.jsonPath, "json", "", "write the summary to this file")
 	f.StringVar(&d.cfg.Dir, "dir", "./hotswap-demo", "folder of the reports; made if missing")
 	f.StringVar(&d.cfg.Listen, "listen", "127.0.0.1:0", "address of the live page, on this machine; port 0 takes a free one")
+	f.StringVar(&d.cfg.Mode, "mode", bootstrap.Full, "what becomes of Bank's past: full or opening, as in hotswap bootstrap")
 	f.Uint64Var(&d.cfg.Seed, "seed", 1, "what the clients draw")
 	return cmd
 }
 
 // demoNames are the flags that set the fields of the configuration.
-var demoNames = map[string]string{"Dir": "--dir", "Listen": "--listen"}
+var demoNames = map[string]string{"Dir": "--dir", "Listen": "--listen", "Mode": "--mode"}
 
 // errNotReplaced ends with exit code 1 where the summary has said it all.
 var errNotReplaced = errors.New("the swap did not hold")

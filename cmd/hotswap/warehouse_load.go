@@ -52,6 +52,7 @@ yet, it says what is missing and ends; --accept-gap goes on behind that, and wri
 	f.StringArrayVar(&w.topics, "topic", nil, "SIDE:TOPIC in place of --side; its name ends with that of the contract's topic; may be repeated")
 	f.BoolVarP(&w.cfg.Follow, "follow", "f", false, "go on with what comes")
 	f.StringArrayVar(&w.accept, "accept-gap", nil, "TOPIC/PARTITION@OFFSET: land it from there on, although Kafka has deleted what is before; may be repeated")
+	f.Int64Var((*int64)(&w.cfg.After), "after", 0, "leave out Bank's events up to this id: of a BK whose books were opened with balances, the place's; the same each time")
 	f.StringVar(&w.who, "who", "", "who accepts a gap")
 	f.StringVar(&w.why, "why", "", "why a gap is accepted")
 	f.IntVar(&w.cfg.BatchRows, "batch-rows", 122_880, "records of each kind of topic in a transaction, at most")
@@ -66,7 +67,7 @@ yet, it says what is missing and ends; --accept-gap goes on behind that, and wri
 // loadFlags are the flags that set the fields of the configuration.
 var loadFlags = map[string]string{
 	"Brokers": "--kafka", "Topics": "--topic", "Accept": "--accept-gap", "BatchRows": "--batch-rows", "BatchBytes": "--batch-bytes", "Linger": "--linger", "Relist": "--relist",
-	"Patience": "--patience",
+	"Patience": "--patience", "After": "--after",
 }
 
 // unopened stands for the warehouse while only flags are looked at.
@@ -173,7 +174,7 @@ func (w *warehouseLoad) run(ctx context.Context, a *app) (err error) {
 	took := time.Since(began)
 	fmt.Fprintf(a.out, "landed %d events in %.1f s (%.0f a second, %d transactions)\n", p.Events, took.Seconds(), float64(p.Events)/took.Seconds(), p.Commits)
 	if p.Skipped > 0 {
-		fmt.Fprintf(a.out, "left out %d records that the stream wrote to Bank's topics\n", p.Skipped)
+		fmt.Fprintf(a.out, "left out %d records: those that the stream wrote to Bank's topics, and those before --after\n", p.Skipped)
 	}
 	if p.Rejects > 0 {
 		fmt.Fprintf(a.out, "%d records are no events of Bank's: they are in %s\n", p.Rejects, dialect.Rejects)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/bkledger/bk/compat/bank"
 	"github.com/bkledger/bk/compat/bootstrap"
 	"github.com/bkledger/bk/compat/demo/page"
 )
@@ -22,7 +23,7 @@ func (d *demo) bring(ctx context.Context) (note string, err error) {
 	w := d.world
 	b, err := bootstrap.Open(ctx, bootstrap.Config{
 		Work: filepath.Join(w.dir, "bootstrap"), BankDB: w.bankPostgres.DSN(), BKDB: w.bkPostgres.DSN(), FacadeDB: w.facadeDSN(), Bank: w.bankAPI, Operations: w.bankOps,
-		StartBK: d.startBK, Kafka: w.brokers(), CaughtUp: nearRows, CatchUpFor: bringPatience, Who: who, Progress: d.showBootstrap, Log: w.log.With("system", "bootstrap"),
+		Mode: d.cfg.Mode, StartBK: d.startBK, Kafka: w.brokers(), CaughtUp: nearRows, CatchUpFor: bringPatience, Who: who, Progress: d.showBootstrap, Log: w.log.With("system", "bootstrap"),
 	})
 	if err != nil {
 		return "", err
@@ -31,6 +32,9 @@ func (d *demo) bring(ctx context.Context) (note string, err error) {
 	r, err := b.Run(ctx)
 	if err != nil {
 		return "", err
+	}
+	if d.cfg.Mode == bootstrap.Opening {
+		w.after = bank.ID(r.Place.EventID)
 	}
 	var held int64
 	for _, n := range r.Quarantine {

@@ -48,7 +48,7 @@ func (d *demo) compareAll(ctx context.Context, file string, withBooks, last bool
 			return c, fmt.Errorf("the warehouse: %w", err)
 		}
 	}
-	cfg := parity.Config{DB: w.store.DB(), Dialect: dialect.DuckDB(), Lag: inTime, Log: w.log}
+	cfg := parity.Config{DB: w.store.DB(), Dialect: dialect.DuckDB(), Lag: inTime, Opening: w.after > 0, Log: w.log}
 	r, err := w.events(ctx, cfg, d.cfg.Look, last)
 	if err != nil {
 		return c, fmt.Errorf("compare the streams: %w", err)
@@ -188,7 +188,7 @@ var errRejects = errors.New("records that are no events of Bank's")
 
 // land lands both streams, as far as they have come.
 func (w *world) land(ctx context.Context) error {
-	loader, err := landing.New(landing.Config{Store: w.store, Brokers: w.brokers(), Linger: landLinger, Log: w.log})
+	loader, err := landing.New(landing.Config{Store: w.store, Brokers: w.brokers(), Linger: landLinger, After: w.after, Log: w.log})
 	if err != nil {
 		return fmt.Errorf("land the streams: %w", err)
 	}

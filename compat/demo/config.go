@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/bkledger/bk/compat/bootstrap"
 )
 
 // Config says what is shown. The zero value of a field is its default.
@@ -17,6 +19,8 @@ type Config struct {
 	Listen string
 	// Seed says what the clients draw; 1.
 	Seed uint64
+	// Mode says what becomes of Bank's past: bootstrap.Full, or bootstrap.Opening.
+	Mode string
 	// Clients trade at once; 12. Think is their pause between two calls, on average; 90 ms.
 	Clients int
 	Think   time.Duration
@@ -61,6 +65,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Seed == 0 {
 		c.Seed = 1
+	}
+	if c.Mode == "" {
+		c.Mode = bootstrap.Full
 	}
 	if c.Clients == 0 {
 		c.Clients = 12
@@ -107,6 +114,7 @@ func (c Config) Validate() error {
 	host, _, err := net.SplitHostPort(c.Listen)
 	check(err == nil, "Listen: %q is no address such as 127.0.0.1:0", c.Listen)
 	check(err != nil || net.ParseIP(host).IsLoopback(), "Listen: %q is not an address of this machine alone, such as 127.0.0.1", c.Listen)
+	check(c.Mode == bootstrap.Full || c.Mode == bootstrap.Opening, "Mode: %q is neither %s nor %s", c.Mode, bootstrap.Full, bootstrap.Opening)
 	check(c.Clients >= 1 && c.Clients <= 200, "Clients: %d is not between 1 and 200", c.Clients)
 	check(c.Think > 0 && c.Think <= time.Minute, "Think: %s is not above 0 and up to 1m", c.Think)
 	check(c.History >= 100 && c.History <= 1_000_000, "History: %d is not between 100 and 1000000", c.History)

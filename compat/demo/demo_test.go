@@ -23,6 +23,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/bkledger/bk/compat/bootstrap"
 	"github.com/bkledger/bk/compat/demo"
 	"github.com/bkledger/bk/compat/demo/page"
 )
@@ -222,6 +223,20 @@ func kept(t *testing.T, dir string) {
 			t.Errorf("summary.json has no %s", key)
 		}
 	}
+}
+
+// TestOpening: BK begins with balances and what is alive, and the same holds: Bank's topics go on, both sides' events agree from the snapshot on, and so do the books.
+func TestOpening(t *testing.T) {
+	temp, dir := temporary(t), t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	s, err := demo.Run(t.Context(), demo.Config{Dir: dir, Mode: bootstrap.Opening, Out: t.Output()}.Fast())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.Holds() || s.ClientErrors != 0 || s.Differences != 0 || len(s.Stages) != 12 {
+		t.Errorf("it does not hold: %+v", s)
+	}
+	empty(t, temp)
 }
 
 // refusesOnce answers one booking itself, as a façade that fails would.

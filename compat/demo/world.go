@@ -58,6 +58,7 @@ type world struct {
 	names      *books.Stream
 	stream     *bankstream.Service
 	store      *duck.Store // the warehouse
+	after      bank.ID     // Bank's last event before BK's books, where these were opened with balances; else 0
 }
 
 func (w *world) brokers() []string { return []string{w.kafka.Addr()} }

@@ -27,7 +27,7 @@ func parse(text string) (decimal.Decimal, error) {
 func (r *run) examine(ctx context.Context) error {
 	began := time.Now()
 	found := map[int64]int64{}  // by account
-	excused := map[int64]bool{} // accounts with what is pending, or repeated
+	excused := map[int64]bool{} // accounts with what is pending, repeated, or granted
 	namer, err := causes.New(causes.Config{Moments: !r.cfg.AnyMoments, Opening: r.cfg.Opening, Emit: func(f *causes.Finding) {
 		found[f.Account]++
 		if f.With != nil {
@@ -72,8 +72,8 @@ func (r *run) accounts(ctx context.Context, namer *causes.Namer, excused map[int
 	flush := func() {
 		if len(events[0])+len(events[1]) > 0 {
 			waits := r.markPending(events)
-			repeats := namer.Account(events[causes.Bank], events[causes.BK])
-			if waits || repeats > 0 {
+			repeats, granted := namer.Account(events[causes.Bank], events[causes.BK])
+			if waits || repeats > 0 || granted > 0 {
 				excused[current] = true
 			}
 		}
@@ -183,7 +183,7 @@ func (r *run) rejects(ctx context.Context, namer *causes.Namer) error {
 	})
 }
 
-// unnamed makes sure that there is a finding, or something pending or repeated, in each account in which SQL has found something; and counts what was not examined.
+// unnamed makes sure that there is a finding, or something pending, repeated or granted, in each account in which SQL has found something; and counts what was not examined.
 func (r *run) unnamed(ctx context.Context, found map[int64]int64, excused map[int64]bool) error {
 	return r.each(ctx, "SELECT acct, CAST(n AS BIGINT), CAST(bad AS BIGINT), examined FROM "+suspectsTable+" ORDER BY acct", func(rows *sql.Rows) error {
 		var account, n, bad int64

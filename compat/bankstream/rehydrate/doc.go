@@ -11,6 +11,7 @@
 //	trade.reverse, fx, interest, posting ...  nothing: Bank has no such thing. What they move is in the totals of what follows
 //	trade.link, trade.settle_street           nothing: they do nothing to an account's totals
 //	day.begin, account.open, definitions      nothing
+//	all that books were opened with           nothing: Bank has told of it (package bootstrap, mode opening). Balances and trades that are alive are taken in, so that what follows is as it was
 //
 // A replacement is two entries, the old trade's cancel and the new one's booking, and so two events, each with its link.
 //

@@ -28,7 +28,7 @@ type Record struct {
 type Translator struct {
 	books *books.Stream
 
-	unnamed, unknown, foreign atomic.Int64
+	unnamed, unknown, foreign, opening atomic.Int64
 }
 
 // New makes a translator; what has to be looked up is asked of from.
@@ -39,17 +39,21 @@ type Silent struct {
 	Unnamed int64 // trades and cash movements that have no id of Bank's
 	Unknown int64 // of accounts that Bank doesn't know
 	Foreign int64 // of kinds that Bank doesn't know
+	Opening int64 // of an opening with balances: Bank has told of these trades itself
 }
 
 // Silent gives the counts since New.
 func (t *Translator) Silent() Silent {
-	return Silent{Unnamed: t.unnamed.Load(), Unknown: t.unknown.Load(), Foreign: t.foreign.Load()}
+	return Silent{Unnamed: t.unnamed.Load(), Unknown: t.unknown.Load(), Foreign: t.foreign.Load(), Opening: t.opening.Load()}
 }
 
 // Apply gives the events that Bank has of a record, one or none, and brings v up to it. Records of a partition are to be given in order, each once. After an
 // error v is as before; one that is no [ErrPoison] may pass. With a reader the events stand until it reads again.
 func (t *Translator) Apply(ctx context.Context, v state.View, r Record) ([]bank.Event, error) {
 	events, err := t.apply(ctx, v, r)
+	if err == nil && len(events) > 0 {
+		events, err = t.told(ctx, r.Entry, events)
+	}
 	if err == nil {
 		return events, nil
 	}
@@ -57,6 +61,19 @@ func (t *Translator) Apply(ctx context.Context, v state.View, r Record) ([]bank.
 		err = poison("%w", err)
 	}
 	return nil, fmt.Errorf("entry %d (%s), leg %d of %d, account %d: %w", r.Entry.GetId(), r.Entry.GetKind(), r.Leg, r.Legs, r.Account, err)
+}
+
+// told leaves out what Bank has told itself: the trades that were alive when BK's books were opened with balances.
+func (t *Translator) told(ctx context.Context, e *bkv1.Entry, events []bank.Event) ([]bank.Event, error) {
+	head, _, err := t.books.Opening(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if e.GetSequence() > head {
+		return events, nil
+	}
+	t.opening.Add(int64(len(events)))
+	return nil, nil
 }
 
 func (t *Translator) apply(ctx context.Context, v state.View, r Record) ([]bank.Event, error) {

@@ -172,6 +172,10 @@ func TestNames(t *testing.T) {
 	other.add(bank.EventOpened, 4, 40)
 	jump := altered(whole, 4, func(e *Event) { e.Totals[Balance] = e.Totals[Balance].Add(decimal.NewFromInt(7)) })
 	opening := slices.Clone(whole[1:4])
+	before := newBook(5)
+	before.add(bank.EventOpened, 1, 10).add(bank.EventOpened, 2, 20).add(bank.EventOpened, 3, 30).add(bank.EventCanceled, 1, 10)
+	canceled := slices.Clone(before.events[2:]) // trade 1 opened before
+	off := altered(canceled, 1, func(e *Event) { e.Totals[Balance] = e.Totals[Balance].Add(decimal.NewFromInt(7)) })
 	late := slices.Clone(whole)
 	late[2].Offset, late[2].EventID = 100, 100
 	late = append(without(late, 2), late[2])
@@ -199,6 +203,9 @@ func TestNames(t *testing.T) {
 		{"swapped in Kafka", Config{}, [][2][]Event{{whole, swapped}}, []string{"out_of_order bk opened 2 +0"}},
 		{"not from the beginning", Config{}, [][2][]Event{{opening, opening}}, []string{"wrong_running_total bank opened 1 +0"}},
 		{"not from the beginning, as is known", Config{Opening: true}, [][2][]Event{{opening, opening}}, nil},
+		{"canceled, and opened before", Config{Opening: true}, [][2][]Event{{canceled, canceled}}, nil},
+		{"canceled, and opened before, by another amount", Config{Opening: true}, [][2][]Event{{off, off}}, []string{"wrong_running_total bank canceled 1 +0"}},
+		{"canceled, and opened before, which is not known", Config{}, [][2][]Event{{canceled, canceled}}, []string{"wrong_running_total bank canceled 1 +0", "wrong_running_total bank opened 3 +0"}},
 		{"pending", Config{}, [][2][]Event{{altered(whole, 12, func(e *Event) { e.Pending = true }), whole[:12]}}, nil},
 		{"booked_at", Config{Moments: true}, [][2][]Event{{whole, altered(whole, 4, func(e *Event) { e.BookedAt = 5 })}}, []string{"wrong_field:booked_at opened 4 +0"}},
 		{"booked_at, left out", Config{}, [][2][]Event{{whole, altered(whole, 4, func(e *Event) { e.BookedAt = 5 })}}, nil},

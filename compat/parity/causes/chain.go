@@ -219,6 +219,14 @@ func (a *account) opened() (all [2]map[int64]bool) {
 	return all
 }
 
+// granted tells whether a total follows from what was before the landing began, and both sides agree on it: the first one, or one after a cancel of a trade that opened before.
+func (a *account) granted(r *row, total int, first bool, was decimal.Decimal, opened [2]map[int64]bool) bool {
+	if !a.n.cfg.Opening || r.mate == nil || !r.mate.Totals[total].Equal(r.Totals[total]) {
+		return false
+	}
+	return first || r.Kind == bank.EventCanceled && !opened[Bank][r.Number] && !opened[BK][r.Number] && r.Totals[total].Equal(was.Add(r.effect(total, true)))
+}
+
 // addUp adds one side's events up and compares that with what they say.
 func (a *account) addUp(c chain, l *links, s Side, total int, opened [2]map[int64]bool) {
 	before, should := decimal.Zero, decimal.Zero
@@ -229,7 +237,8 @@ func (a *account) addUp(c chain, l *links, s Side, total int, opened [2]map[int6
 		if before.Equal(should) || i > 0 && before.Equal(shouldHave.Add(effect)) { // or it goes on as if the total before, which was named, had been right
 			continue
 		}
-		if i == 0 && a.n.cfg.Opening && r.mate != nil && r.mate.Totals[total].Equal(before) {
+		if a.granted(r, total, i == 0, was, opened) {
+			a.grants++
 			continue
 		}
 		switch own, gap, lack := r.touched(), l.gap[r], l.gap[r.mate]; {

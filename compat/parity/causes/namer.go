@@ -11,7 +11,8 @@ type Config struct {
 	Emit func(*Finding)
 	// Moments has booked_at and canceled_at compared.
 	Moments bool
-	// Opening takes what both sides agree on as an account's first total as brought in from before the landing began; else it must be what the first event adds.
+	// Opening takes what both sides agree on as an account's first total as brought in from before the landing began; else it must be what the first event adds. So it does with a cancel of a trade
+	// that opened before.
 	Opening bool
 	// MaxOpen is how many missing and extra events are held until the end, when those of other accounts are known: 500,000.
 	MaxOpen int
@@ -90,7 +91,9 @@ type account struct {
 	n     *Namer
 	rows  [2][]*row // in the order of event ids
 	found []*Finding
-	byWay map[way]*Finding
+	// grants counts totals that follow from what was before the landing.
+	grants int64
+	byWay  map[way]*Finding
 }
 
 // way is what is wrong with a trade: later events of which the same is wrong follow from the first.
@@ -102,8 +105,8 @@ type way struct {
 }
 
 // Account looks at an account: all its events, each side's in the order of event ids, then as they stand in Kafka. It keeps the events until [Namer.Finish]. It gives how many
-// were repeats.
-func (n *Namer) Account(bank, bk []Event) (repeats int64) {
+// were repeats, and how many totals were granted ([Config].Opening).
+func (n *Namer) Account(bank, bk []Event) (repeats, granted int64) {
 	before := n.Repeats
 	a := &account{n: n, byWay: map[way]*Finding{}}
 	a.rows[Bank], a.rows[BK] = a.unrepeated(Bank, bank), a.unrepeated(BK, bk)
@@ -133,7 +136,7 @@ func (n *Namer) Account(bank, bk []Event) (repeats int64) {
 			}
 		}
 	}
-	return n.Repeats[Bank] + n.Repeats[BK] - before[Bank] - before[BK]
+	return n.Repeats[Bank] + n.Repeats[BK] - before[Bank] - before[BK], a.grants
 }
 
 // begins tells whether a row is the first of its finding.

@@ -59,6 +59,8 @@ type Config struct {
 	// Follow goes on with what comes. Else the landing ends where the topics ended when it began.
 	Follow bool
 	Accept []Accept
+	// After leaves out Bank's events up to this id, at each landing the same. For books that were opened with balances (package bootstrap): the other side begins behind the snapshot's place.
+	After bank.ID
 
 	// A transaction holds at most BatchRows records of each kind of topic (245,760: two row groups of DuckDB, each of which is then packed and written once, both at the same time),
 	// together of BatchBytes (320 MiB), and what has come is not kept waiting for more longer than Linger (1 s), ten times that while Kafka has a backlog that fills the transaction: half
@@ -82,7 +84,7 @@ type Config struct {
 type Progress struct {
 	Events  int64 `json:"events"`  // rows of events
 	Rejects int64 `json:"rejects"` // records that are no event
-	Skipped int64 `json:"skipped"` // records of the stream on Bank's topics
+	Skipped int64 `json:"skipped"` // records of the stream on Bank's topics, and those of Bank's that Config.After leaves out
 	Bytes   int64 `json:"bytes"`   // of the records' values
 	Commits int64 `json:"commits"`
 	Behind  int64 `json:"behind"` // records between what is landed and the ends as last asked
@@ -138,6 +140,7 @@ func (c Config) wrong() []error {
 		}
 	}
 	check(c.Store != nil, "Store: none")
+	check(c.After >= 0, "After: %d is below 0", c.After)
 	check(len(c.Topics) > 0, "Topics: none")
 	contract := []string{bank.TopicTrades, bank.TopicCash, bank.TopicBusinessDate}
 	names := map[string]bool{}

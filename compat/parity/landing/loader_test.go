@@ -75,6 +75,38 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// TestAfter: what Bank told up to an event is left out, of Bank's side alone.
+func TestAfter(t *testing.T) {
+	t.Parallel()
+	w, prefix, store := newWorld(t), own(t), openStore(t)
+	topics := named(prefix, landing.AllTopics())
+	w.topics(generate.Partitions, names(topics)...)
+	cfg := small(3, 1000)
+	w.produce(kafka(prefix, generate.Records(cfg, true))...)
+	cfg.BK = true
+	w.produce(kafka(prefix, generate.Records(cfg, true))...)
+	const after = 300
+	p, err := w.load(store, topics, func(c *landing.Config) { c.After = after })
+	if err != nil || p.Rejects != 0 || p.Events+p.Skipped != 2000 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	count := func(where string) (n int64) {
+		for _, table := range []string{"trade_events", "cash_events", "date_events"} {
+			n += number(t, store, `SELECT COUNT(*) FROM `+table+` WHERE `+where)
+		}
+		return n
+	}
+	if n := count(`side = 'bk'`); n != 1000 {
+		t.Errorf("%d events of BK's", n)
+	}
+	if n := count(`side = 'bank'`); n != 1000-p.Skipped || p.Skipped == 0 {
+		t.Errorf("%d events of Bank's, %d left out", n, p.Skipped)
+	}
+	if n := count(`side = 'bank' AND event_id <= 300`); n != 0 {
+		t.Errorf("%d events of before", n)
+	}
+}
+
 // TestFollow: what comes later is landed, of topics and partitions too that were not there; and it is said when all was here.
 func TestFollow(t *testing.T) {
 	t.Parallel()

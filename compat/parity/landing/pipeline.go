@@ -168,7 +168,7 @@ func (l *lander) decode(ctx context.Context, b *batch) (*decoded, error) {
 		return nil
 	})
 	for w := range all {
-		all[w] = newDecoder(l.cfg.Store, l.tables, d.landed)
+		all[w] = newDecoder(l.cfg.Store, l.tables, d.landed, int64(l.cfg.After))
 		group.Go(func() error {
 			for i := range queue {
 				for n := range parts[i].records {

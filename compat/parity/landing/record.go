@@ -51,14 +51,15 @@ type decoder struct {
 	store  Store
 	tables map[string]*dialect.Table
 	landed time.Time
+	after  int64            // Bank's events up to this one are left out
 	open   map[string]Chunk // by table: not full yet
 	full   []Chunk
 	buffer []byte
 	scan   bank.EventScan
 }
 
-func newDecoder(store Store, tables map[string]*dialect.Table, landed time.Time) *decoder {
-	return &decoder{store: store, tables: tables, landed: landed, open: map[string]Chunk{}}
+func newDecoder(store Store, tables map[string]*dialect.Table, landed time.Time, after int64) *decoder {
+	return &decoder{store: store, tables: tables, landed: landed, after: after, open: map[string]Chunk{}}
 }
 
 // chunk gives a chunk of a table with room for a row.
@@ -107,6 +108,10 @@ func (d *decoder) record(from *Origin, r *Record, count *tally) error {
 		return err
 	}
 	e, reason := d.event(from, r)
+	if reason == "" && d.early(from, e.ID) {
+		count.skipped++
+		return nil
+	}
 	if reason == "" {
 		c, err := d.chunk(tableOf(e.Topic()))
 		if err != nil {
@@ -151,6 +156,10 @@ func (d *decoder) scanned(from *Origin, r *Record, count *tally) (done bool, err
 	if !bytes.Equal(d.buffer, r.Key) {
 		return false, nil
 	}
+	if d.early(from, e.ID) {
+		count.skipped++
+		return true, nil
+	}
 	c, err := d.chunk(tableOf(from.Contract))
 	if err != nil {
 		return false, err
@@ -166,6 +175,11 @@ func (d *decoder) scanned(from *Origin, r *Record, count *tally) (done bool, err
 	count.events++
 	count.lastID, count.lastAt = max(count.lastID, e.ID), max(count.lastAt, e.At)
 	return true, nil
+}
+
+// early tells whether an event is left out for its id.
+func (d *decoder) early(from *Origin, id int64) bool {
+	return from.Side == dialect.SideBank && id <= d.after
 }
 
 // event reads a record's event, or says why it is none.
