@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -106,7 +107,7 @@ func (s *Store) put(t *testing.T, kind string, keys ...int64) (position int64) {
 
 func (s *Store) work(t *testing.T, cfg Config) (w *Worker, stop func()) {
 	t.Helper()
-	cfg.Lock = 1
+	cfg.Lock, cfg.Log = 1, slog.New(slog.NewTextHandler(t.Output(), nil))
 	w, err := NewWorker(s, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -260,6 +261,28 @@ func TestPlanSize(t *testing.T) {
 	want("it is tried again", 10)
 	p.done(batch[0])
 	want("it is done", 0)
+}
+
+// A row that is due again is not dropped with those around it: it waits for nobody, and what is behind it waits for it.
+func TestPlanKeepsWhatIsDue(t *testing.T) {
+	t.Parallel()
+	p := newPlan()
+	first := &item{row: Row{Position: 1, Keys: []int64{5}, Size: 1, Attempts: 1}, blocked: true}
+	p.put(first)
+	p.put(&item{row: Row{Position: 2, Keys: []int64{5}, Size: 1}})
+	p.resume(first, content{Request: []byte("{}")})
+	p.reset()
+	if len(p.items) != 1 || p.size != 1 || len(p.stopped) != 0 {
+		t.Fatalf("%d rows of size %d are there, %d of them blocked", len(p.items), p.size, len(p.stopped))
+	}
+	behind := &item{row: Row{Position: 2, Keys: []int64{5}, Size: 1}}
+	p.put(behind)
+	if behind.waits != 1 {
+		t.Error("what is behind it does not wait for it")
+	}
+	if batch := p.batch(1, func(string) bool { return false }); len(batch) != 1 || batch[0] != first {
+		t.Errorf("it is not what is tried next: %v", batch)
+	}
 }
 
 // What was left out is counted by its outcome.

@@ -167,11 +167,12 @@ func (p *plan) forget(it *item) {
 	}
 }
 
-// reset drops all rows that neither run nor are blocked: they come again from the table.
+// reset drops all rows that were never rejected and don't run: they come again from the table. One that is to be tried again stays: it would come as a blocked one, and by that drop the next
+// that is due, so that two could keep each other from ever being tried. All that was before it on its keys was done when it was tried first.
 func (p *plan) reset() {
 	var keep []*item
 	for _, position := range slices.Sorted(maps.Keys(p.items)) {
-		if it := p.items[position]; it.running || it.blocked {
+		if it := p.items[position]; it.running || it.blocked || it.row.Attempts > 0 {
 			keep = append(keep, it)
 		}
 	}

@@ -309,7 +309,7 @@ func (s *shift) land(ctx context.Context, d delivered) error {
 	return nil
 }
 
-// reload drops what neither runs nor is blocked, to read it again.
+// reload drops what neither runs nor was ever rejected, to read it again.
 func (s *shift) reload() {
 	s.reset()
 	s.more, s.dry = true, false
