@@ -62,13 +62,13 @@ func (y *try) start(token string, more ...string) (kill func()) {
 const crashSteps = `
   - name: looks
     effects: none
-    command: {shell: "echo looks >> ${dir}/done; while ! test -e ${dir}/on-1; do sleep 0.02; done"}
+    command: {shell: "echo looks >> ${dir}/done; while test -d ${dir} && ! test -e ${dir}/on-1; do sleep 0.02; done"}
   - name: idem
     idempotent: true
-    command: {shell: "echo idem >> ${dir}/done; while ! test -e ${dir}/on-2; do sleep 0.02; done"}
+    command: {shell: "echo idem >> ${dir}/done; while test -d ${dir} && ! test -e ${dir}/on-2; do sleep 0.02; done"}
     back: []
   - name: once
-    command: {shell: "echo once >> ${dir}/done; while ! test -e ${dir}/on-3; do sleep 0.02; done"}
+    command: {shell: "echo once >> ${dir}/done; while test -d ${dir} && ! test -e ${dir}/on-3; do sleep 0.02; done"}
     back: [{name: undo, command: {shell: "echo undo >> ${dir}/done"}}]
   - name: go
     approve: {ask: "Well?", word: GO}
