@@ -281,9 +281,22 @@ func positionOrphan(ctx context.Context, p *planter) error {
 
 func (p *planter) salt() string { return fmt.Sprint(p.Seed) }
 
+// moved begins the condition that a trade without an oddity moves the holding h: what only those in quarantine move is without trades. $3 is [planter.odd].
+const moved = `EXISTS (SELECT FROM bank.journal AS j JOIN bank.trade AS t ON t.trade_id = j.trade_id WHERE j.account_id = h.account_id AND t.trade_id <> ALL ($3::bigint[])`
+
+// odd gives the trades that have an oddity.
+func (p *planter) odd() []int64 {
+	ids := []int64{}
+	for id := range p.used {
+		ids = append(ids, int64(id))
+	}
+	return ids
+}
+
 func positionOff(ctx context.Context, p *planter) error {
 	n, err := p.must(ctx, `UPDATE bank.position SET quantity = quantity + 7, settled_quantity = settled_quantity + 3
-		WHERE (account_id, symbol) IN (SELECT account_id, symbol FROM bank.position WHERE symbol NOT LIKE 'ODD%' ORDER BY md5(account_id || symbol || $2), account_id, symbol LIMIT $1)`, p.Each, p.salt())
+		WHERE (account_id, symbol) IN (SELECT account_id, symbol FROM bank.position AS h WHERE `+moved+` AND j.symbol = h.symbol) ORDER BY md5(account_id || symbol || $2), account_id, symbol LIMIT $1)`,
+		p.Each, p.salt(), p.odd())
 	p.fires(history.PositionOff, int(n))
 	return err
 }
@@ -297,7 +310,8 @@ func balanceOrphan(ctx context.Context, p *planter) error {
 
 func balanceOff(ctx context.Context, p *planter) error {
 	n, err := p.must(ctx, `UPDATE bank.balance SET settled_cash = settled_cash - 0.03
-		WHERE (account_id, currency) IN (SELECT account_id, currency FROM bank.balance WHERE currency <> 'XTS' ORDER BY md5(account_id || currency || $2), account_id, currency LIMIT $1)`, p.Each, p.salt())
+		WHERE (account_id, currency) IN (SELECT account_id, currency FROM bank.balance AS h WHERE `+moved+` AND j.currency = h.currency) ORDER BY md5(account_id || currency || $2), account_id, currency LIMIT $1)`,
+		p.Each, p.salt(), p.odd())
 	p.fires(history.BalanceOff, int(n))
 	return err
 }
