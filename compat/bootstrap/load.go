@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bkledger/bk/api/bulk"
+	"github.com/bkledger/bk/compat/bootstrap/history"
 	"github.com/bkledger/bk/compat/bootstrap/store"
 	"github.com/bkledger/bk/compat/facade/schema"
 	"github.com/bkledger/bk/ledger/publisher"
@@ -184,19 +185,31 @@ func (b *Bootstrap) copyAll(ctx context.Context, m Manifest, facade *pgxpool.Poo
 		total += r.Object.Rows
 	}
 	defer b.meter.phase("load", total)()
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(b.cfg.Parallel)
+	load := func(chunks []func(context.Context) error) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(b.cfg.Parallel)
+		for _, chunk := range chunks {
+			group.Go(func() error { return chunk(ctx) })
+		}
+		return group.Wait()
+	}
+	var referred, others []func(context.Context) error
 	for _, r := range m.Staged.Facade {
-		group.Go(func() error {
+		chunk := func(ctx context.Context) error {
 			if err := b.copyRows(ctx, facade, r); err != nil {
 				return err
 			}
 			b.meter.add(r.Object.Rows)
 			return nil
-		})
+		}
+		if history.Referred(r.Table) {
+			referred = append(referred, chunk)
+		} else {
+			others = append(others, chunk)
+		}
 	}
 	for i, c := range m.Staged.Journal.Chunks {
-		group.Go(func() error {
+		others = append(others, func(ctx context.Context) error {
 			if err := loader.Load(ctx, c.Number, b.bulkObject(m.Staged.Objects[i])); err != nil {
 				return damaged(err)
 			}
@@ -204,7 +217,10 @@ func (b *Bootstrap) copyAll(ctx context.Context, m Manifest, facade *pgxpool.Poo
 			return nil
 		})
 	}
-	return group.Wait()
+	if err := load(referred); err != nil {
+		return err
+	}
+	return load(others)
 }
 
 // damaged makes the loader's word for it this package's.

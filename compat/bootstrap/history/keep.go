@@ -43,6 +43,9 @@ func Tables() (names []string) {
 	return names
 }
 
+// Referred tells whether rows of other tables refer to those of the façade's table: they are loaded when these are there.
+func Referred(table string) bool { return table == tableUpload.name }
+
 func (s *stage) put(t table, values ...string) error {
 	if err := s.out.Row(t.name, t.columns, values); err != nil {
 		return fmt.Errorf("write a row of %s: %w", t.name, err)
