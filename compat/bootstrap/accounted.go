@@ -2,9 +2,11 @@ package bootstrap
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,9 +16,9 @@ import (
 	"github.com/bkledger/bk/compat/parity/books"
 )
 
-// accounted is what quarantine, repairs and adjustments account for.
+// accounted is what quarantine, fixes, repairs and adjustments account for.
 type accounted struct {
-	trades   map[bank.ID]bool // that are in quarantine, or were repaired
+	trades   map[bank.ID]bool // that are in quarantine, were fixed, or were repaired
 	journal  map[bank.ID]bool // that have a journal row which is
 	rows     map[string]bool  // table:key
 	holdings moved
@@ -56,6 +58,9 @@ func (b *Bootstrap) accounted(ctx context.Context, m Manifest, r *Report) (*acco
 			of.add(e.AccountID, holding{e.Symbol, e.Currency})
 		}
 	}
+	if err := b.fixed(ctx, a, r); err != nil {
+		return nil, err
+	}
 	repairs, err := lines[history.Repaired](ctx, b.store, m.Staged.Repairs)
 	if err != nil {
 		return nil, err
@@ -76,6 +81,25 @@ func (b *Bootstrap) accounted(ctx context.Context, m Manifest, r *Report) (*acco
 		a.holdings.add(one.Change.AccountID, holding{one.Change.Symbol, one.Change.Currency})
 	}
 	return a, nil
+}
+
+// fixed takes in what was decided about rows that were in quarantine and were loaded so: they are not what Bank still has. What such a decision moves is not accounted for: holdings are to be
+// Bank's, whoever decided what.
+func (b *Bootstrap) fixed(ctx context.Context, a *accounted, r *Report) error {
+	patches, err := b.patches(ctx)
+	if err != nil {
+		return err
+	}
+	for table, of := range patches {
+		for key, p := range of {
+			if id := string(table) + ":" + key; !a.rows[id] {
+				a.row(table, key, nil)
+				r.Fixed = append(r.Fixed, Fixed{ID: id, Who: p.Who, Why: p.Why})
+			}
+		}
+	}
+	slices.SortFunc(r.Fixed, func(a, b Fixed) int { return cmp.Compare(a.ID, b.ID) })
+	return nil
 }
 
 // missing takes in a journal row that the old books should have had.
@@ -107,7 +131,7 @@ func (a *accounted) row(t source.Table, key string, row json.RawMessage) {
 	}
 }
 
-// explains tells whether a difference is about a row in quarantine, a repaired one, or a holding that one of these moved.
+// explains tells whether a difference is about a row in quarantine, a fixed or repaired one, or a holding that one of these moved.
 func (a *accounted) explains(f books.Finding) bool {
 	if f.Trade != 0 && (a.trades[f.Trade] || a.journal[f.Trade] && f.Kind != books.MissingTrade && f.Kind != books.ExtraTrade && !strings.HasPrefix(f.Kind, books.WrongTrade)) {
 		return true

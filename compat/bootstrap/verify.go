@@ -32,13 +32,21 @@ type Report struct {
 	LoadSeconds float64          `json:"load_seconds"`
 	CaughtUpTo  int64            `json:"caught_up_to"` // Bank's event
 	Quarantine  map[string]int64 `json:"quarantine"`   // rows by rule
+	Fixed       []Fixed          `json:"fixed,omitempty"` // rows that were in quarantine, and were loaded as somebody decided
 	Repairs     map[string]int64 `json:"repairs"`
 	Adjustments map[string]int64 `json:"adjustments"`
 	Trial       Trial            `json:"trial_balance"`
 	Compared    map[string]int64 `json:"compared,omitempty"` // pairs of now
-	Explained   int64            `json:"explained"`          // differences that quarantine, repairs and adjustments account for
+	Explained   int64            `json:"explained"`          // differences that quarantine, fixes, repairs and adjustments account for
 	Differences []string         `json:"differences"`        // all others
 	EndedAt     time.Time        `json:"ended_at"`
+}
+
+// Fixed is a row that was loaded as somebody decided.
+type Fixed struct {
+	ID  string `json:"id"` // as [Held.ID]
+	Who string `json:"who"`
+	Why string `json:"why"`
 }
 
 // Clean tells whether nothing differs but what is accounted for.
@@ -130,6 +138,12 @@ func (r *Report) Write(to io.Writer) error {
 	}
 	table("RULES", fired)
 	table("QUARANTINE", r.Quarantine)
+	if len(r.Fixed) > 0 {
+		fmt.Fprintf(&t, "\n%12s\n", "FIXED")
+	}
+	for _, f := range r.Fixed {
+		fmt.Fprintf(&t, "%12s  %s, by %s\n", f.ID, f.Why, f.Who)
+	}
 	table("REPAIRED", r.Repairs)
 	table("ADJUSTED", r.Adjustments)
 	table("COMPARED", r.Compared)

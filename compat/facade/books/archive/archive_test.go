@@ -296,7 +296,7 @@ func TestReplacing(t *testing.T) {
 	}
 }
 
-// TestHash: one request has one hash however its free-form fields were spelled, and another one has another.
+// TestHash: one request has one hash, in whatever order its fields come, and another one has another.
 func TestHash(t *testing.T) {
 	t.Parallel()
 	read := func(text string) *bank.Trade {
