@@ -30,8 +30,8 @@ type Report struct {
 	Extracted   map[string]int64 `json:"extracted"` // rows by table
 	JournalRows int64            `json:"journal_rows"`
 	LoadSeconds float64          `json:"load_seconds"`
-	CaughtUpTo  int64            `json:"caught_up_to"` // Bank's event
-	Quarantine  map[string]int64 `json:"quarantine"`   // rows by rule
+	CaughtUpTo  int64            `json:"caught_up_to"`    // Bank's event
+	Quarantine  map[string]int64 `json:"quarantine"`      // rows by rule
 	Fixed       []Fixed          `json:"fixed,omitempty"` // rows that were in quarantine, and were loaded as somebody decided
 	Repairs     map[string]int64 `json:"repairs"`
 	Adjustments map[string]int64 `json:"adjustments"`
